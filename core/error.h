@@ -1,4 +1,5 @@
-// The one exception of the house. A failure is an Error; an outcome that callers must branch on is a value; a bug is an assertion.
+// The one exception of the house. A failure is an Error; an outcome that callers must branch on is a value; a bug is an
+// assertion.
 #pragma once
 #include <stdexcept>
 #include <string>
@@ -32,8 +33,8 @@ class Error : public std::runtime_error {
   std::string field_;
 };
 
-std::string_view to_string(Code code) noexcept;            // "not_found"
-Code code_from_string(std::string_view text) noexcept;     // unknown text: Code::internal
+std::string_view to_string(Code code) noexcept;         // "not_found"
+Code code_from_string(std::string_view text) noexcept;  // unknown text: Code::internal
 int http_status(Code code) noexcept;
 int exit_status(Code code) noexcept;
 

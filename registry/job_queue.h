@@ -1,0 +1,78 @@
+// The durable queue of long work. A job is leased, not taken: whoever leases it must say it is alive before the lease
+// ends, or the job goes back to the queue. Every lease raises the job's fence, and every write by a worker names its
+// fence, so one that was paused past its lease and wakes up can change nothing. Nothing here runs a job.
+//
+//   queued -> running -> done | failed            a failure that may pass goes back to queued until attempts_max
+//   queued | running -> cancelled                 a running worker learns of it from its next heartbeat
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/clock.h"
+#include "core/error.h"
+#include "registry/records.h"
+
+namespace conceptd::registry {
+
+class Database;
+class Transaction;
+
+struct NewJob {
+  JobKind kind = JobKind::learn;
+  std::string name;  // the concept; must exist for a learn job
+  Json settings = Json::object();
+  std::string requested_by;
+  bool urgent = false;
+  int attempts_max = 3;
+  std::optional<TimePoint> deadline;  // not started after this
+};
+
+struct JobFilter {
+  std::optional<JobState> state;
+  std::optional<JobKind> kind;
+  std::optional<std::string> name;
+  int limit = 100;  // newest first
+};
+
+class JobQueue {
+ public:
+  // Both are lent by Registry. Thread-safe: each call is one transaction, and a transaction holds the database's lock.
+  JobQueue(Database& database, const Clock& clock, int queued_max) noexcept
+      : database_(database), clock_(clock), queued_max_(queued_max) {}
+
+  // Error{not_found} with near misses for a concept that is not there, Error{busy} when the queue is full.
+  Job enqueue(const NewJob& request);
+
+  // The next job (urgent ones first, then the oldest), now running under a new fence; empty if there is none. It never
+  // gives two running learn jobs of one concept. Expired leases are taken back first.
+  std::optional<Job> lease_next(const std::string& worker, int lease_s, bool urgent_only = false);
+
+  // For the holder of the lease. A fence that is no longer the job's: Error{conflict}; a job that somebody cancelled:
+  // Error{cancelled}. Then the worker should stop; nothing it did will count.
+  void heartbeat(std::int64_t id, std::int64_t fence, const Progress& progress, int lease_s);
+  // Done without a version (Registry::commit_learned ends a learn job together with its version).
+  void complete(std::int64_t id, std::int64_t fence);
+  // retry: back to the queue while attempts remain, else failed for good. Returns the state it is in now.
+  JobState fail(std::int64_t id, std::int64_t fence, Code code, const std::string& message, bool retry);
+  // Back to the queue as if never leased: the window closed or the daemon stops; no attempt is counted.
+  void release(std::int64_t id, std::int64_t fence);
+
+  // Jobs whose lease has ended: back to queued, or failed when their attempts are used up. Returns how many. At start
+  // the daemon passes `all_running`, since no worker can have outlived it.
+  int requeue_expired(bool all_running = false);
+
+  // Queued or running: cancelled at once. Cancelled already: unchanged. Done or failed: Error{conflict}.
+  Job cancel(std::int64_t id, const std::string& actor, const std::string& reason = {});
+
+  Job get(std::int64_t id) const;  // Error{not_found}
+  std::vector<Job> list(const JobFilter& filter = {}) const;
+
+ private:
+  Database& database_;
+  const Clock& clock_;
+  const int queued_max_;
+};
+
+}  // namespace conceptd::registry

@@ -1,0 +1,197 @@
+// The only writer of what is known (concepts, photos, jobs, versions) and of what is published (states and the head).
+//
+// Every method is one transaction and may be called from any thread. What it returns is a copy. A method either did all
+// of what it says and it is durable, or it threw and did nothing. Two outcomes are values because every caller must
+// branch on them: Published or Committed on one side, Conflict (the head has moved since you looked) on the other.
+//
+// Layout under the root: registry.db (SQLite, WAL), lock (one process at a time), photos/ab/abcd...
+// (content-addressed), backups/. Photo files are durable before a row names them, so a crash leaves at most a file that
+// nothing names.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/clock.h"
+#include "core/error.h"
+#include "core/file_io.h"
+#include "registry/concept_name.h"
+#include "registry/job_queue.h"
+#include "registry/records.h"
+
+namespace conceptd::registry {
+
+class BlobStore;
+
+struct RegistryLimits {
+  int photos_max = 30;  // a concept
+  std::uint64_t photo_bytes_max = 32u << 20;
+  std::uint64_t delta_bytes_max = 64u << 20;
+  std::uint64_t preview_bytes_max = 4u << 20;
+  int jobs_queued_max = 1000;
+};
+
+// Bytes are taken as they are: whoever calls has decoded them and knows that they are a picture.
+struct NewPhoto {
+  std::string bytes;
+  std::string media_type;
+  std::string original_name;
+  std::string caption;
+  int width = 0;
+  int height = 0;
+};
+
+struct AddRequest {
+  ConceptName name;
+  std::string class_word;
+  std::vector<NewPhoto> photos;
+  Json settings = Json::object();  // of the learn job
+  std::string actor;
+  bool urgent = false;
+  int attempts_max = 3;
+  std::optional<TimePoint> deadline;
+};
+
+struct Added {
+  ConceptRecord record;
+  Job job;
+};
+
+// A result of learning, before it has a number.
+struct NewVersion {
+  ConceptName name;
+  std::string method;
+  std::string base_fingerprint;
+  std::string delta;  // the bytes of the document
+  std::optional<int> parent;
+  std::uint64_t seed = 0;
+  Json settings = Json::object();
+  Json metrics = Json::object();
+  Verdict verdict = Verdict::accepted;
+  std::string verdict_reason;
+  std::string preview_png;  // empty: none
+};
+
+struct Published {
+  std::shared_ptr<const State> state;
+};
+
+// The head is not what the caller expected: nothing was written. Judge again against `head`, then try again.
+struct Conflict {
+  std::shared_ptr<const State> head;
+};
+
+using PublishOutcome = std::variant<Published, Conflict>;
+
+// The end of a learn job. The version is kept whatever the verdict; only an accepted one is published.
+struct CommitRequest {
+  std::int64_t job = 0;
+  std::int64_t fence = 0;
+  NewVersion version;
+  std::int64_t expected_head = 0;  // the state the verdict was reached against
+  std::string actor;
+  std::string reason;
+};
+
+struct Committed {
+  Version version;
+  std::shared_ptr<const State> state;  // the head now: a new one if the version was accepted
+};
+
+using CommitOutcome = std::variant<Committed, Conflict>;
+
+class Registry {
+ public:
+  // Makes the folder and the database if there are none, migrates an older one after a backup, and holds the lock while
+  // it lives. Error{busy}: another process has it. Error{conflict}: written by a newer program. Error{corrupt}: not
+  // ours.
+  static std::unique_ptr<Registry> open(const std::filesystem::path& root, const Clock& clock,
+                                        RegistryLimits limits = {});
+  ~Registry();
+  Registry(const Registry&) = delete;
+  Registry& operator=(const Registry&) = delete;
+
+  // --- Concepts -------------------------------------------------------------------------------------------------
+
+  // Photos, concept and learn job, or nothing. Error{conflict} if the name is taken; a removed name may be taken
+  // again, and its version numbers go on where they stopped. Error{invalid, "photos[2]"} for a photo given twice.
+  Added add_concept(const AddRequest& request);
+  // All that are not removed, by name. With removed ones if asked.
+  std::vector<ConceptRecord> list(bool with_removed = false) const;
+  std::vector<std::string> names() const;  // not removed, sorted
+  // Error{not_found} with near misses, or saying when it was removed. Removed ones too if asked.
+  ConceptRecord show(const ConceptName& name, bool even_if_removed = false) const;
+  // The bytes of a photo, verified: Error{corrupt} if they are not what they were.
+  std::string photo(const Digest& digest) const;
+  std::filesystem::path photo_path(const Digest& digest) const;
+  // Out of the next state, its open jobs cancelled; versions, states and photos stay for history. Returns the head.
+  std::shared_ptr<const State> remove(const ConceptName& name, const std::string& actor, const std::string& reason);
+
+  // --- Jobs -----------------------------------------------------------------------------------------------------
+
+  JobQueue& jobs() noexcept { return *jobs_; }
+
+  // --- Versions -------------------------------------------------------------------------------------------------
+
+  // Stores the delta and its row; nobody is served by it yet.
+  Version stage_version(const NewVersion& version, const std::string& actor);
+  // One transaction: check the fence, stage, publish if accepted, end the job.
+  CommitOutcome commit_learned(const CommitRequest& request);
+  Version version(const ConceptName& name, int number) const;   // Error{not_found} naming the newest
+  std::vector<Version> history(const ConceptName& name) const;  // newest first; of removed ones too
+  // Bytes by digest, hashed again on the way out: Error{corrupt} if they are not what they were.
+  std::string delta(const Digest& digest) const;
+  std::string preview(const Digest& digest) const;
+
+  // --- States ---------------------------------------------------------------------------------------------------
+
+  std::shared_ptr<const State> head() const;                  // never null, never waits for a writer's disk
+  std::shared_ptr<const State> state(std::int64_t id) const;  // Error{not_found}
+  std::vector<State> states(int limit = 100) const;           // newest first, entries left out
+  // Head with this version of this concept, if the head is still the expected one. A rejected version is refused.
+  PublishOutcome publish(const ConceptName& name, int number, std::int64_t expected_head, const std::string& actor,
+                         const std::string& reason);
+  // A new state in which the concept stands at `to`, or, without it, at the version below the live one that was last
+  // published. Error{conflict} if it stands there already; Error{invalid} for a version that never was published.
+  std::shared_ptr<const State> roll_back(const ConceptName& name, std::optional<int> to, const std::string& actor,
+                                         const std::string& reason);
+  // A new state with the content of an older one. Concepts removed since stay removed.
+  std::shared_ptr<const State> roll_back_state(std::int64_t id, const std::string& actor, const std::string& reason);
+
+  // --- The record, and its health ---------------------------------------------------------------------------------
+
+  std::vector<AuditRow> audit(std::optional<std::string> subject = {}, int limit = 100) const;  // newest first
+  // Empty if every link holds; else what is wrong with the first that does not.
+  std::optional<std::string> verify_audit_chain() const;
+  // Everything that should always be true, checked: digests of deltas and photos, states, jobs, audit, SQLite's own
+  // check. Each fault is a sentence. Reads every byte, so it may take a while; publishing waits meanwhile.
+  std::vector<std::string> verify() const;
+  Counts counts() const;
+  // A consistent copy of the database, checked before it gets its name. Photos are files: copy the photos folder too.
+  void back_up(const std::filesystem::path& file) const;
+  const std::filesystem::path& root() const noexcept { return root_; }
+
+ private:
+  Registry(const std::filesystem::path& root, const Clock& clock, RegistryLimits limits);
+  void load_head();
+
+  // Constant after construction.
+  const std::filesystem::path root_;
+  const Clock& clock_;
+  const RegistryLimits limits_;
+  const std::unique_ptr<FileLock> lock_;
+  const std::unique_ptr<Database> database_;  // provides its own lock: a Transaction holds it
+  const std::unique_ptr<BlobStore> photos_;   // needs none
+  const std::unique_ptr<JobQueue> jobs_;
+
+  // Guarded by head_mutex_; replaced whole, while the transaction that published it still holds the database.
+  mutable std::mutex head_mutex_;
+  std::shared_ptr<const State> head_;
+};
+
+}  // namespace conceptd::registry
