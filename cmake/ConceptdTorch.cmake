@@ -10,6 +10,7 @@ function(conceptd_use_torch target)
   get_target_property(kind ${target} TYPE)
   if(kind STREQUAL "EXECUTABLE")
     target_link_libraries(${target} PRIVATE conceptd_torch)
+    target_compile_options(${target} PRIVATE -fPIC)  # as the precompiled header: CMake would say -fPIE
   else()
     target_link_libraries(${target} PUBLIC conceptd_torch)
   endif()

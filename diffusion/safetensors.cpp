@@ -1,0 +1,297 @@
+#include "diffusion/safetensors.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "core/error.h"
+#include "core/file_io.h"
+#include "core/json.h"
+
+namespace conceptd::diffusion {
+namespace {
+
+constexpr std::uint64_t kHeaderBytesMax = 16u << 20;
+constexpr std::size_t kRankMax = 8;
+constexpr std::string_view kMetadata = "__metadata__";
+
+struct DtypeName {
+  std::string_view name;
+  torch::ScalarType dtype;
+};
+constexpr std::array<DtypeName, 10> kDtypes{{{"BOOL", torch::kBool},
+                                             {"U8", torch::kByte},
+                                             {"I8", torch::kChar},
+                                             {"I16", torch::kShort},
+                                             {"I32", torch::kInt},
+                                             {"I64", torch::kLong},
+                                             {"F16", torch::kHalf},
+                                             {"BF16", torch::kBFloat16},
+                                             {"F32", torch::kFloat},
+                                             {"F64", torch::kDouble}}};
+
+std::string shown(const std::string& name) {
+  return Json(name.substr(0, 200)).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+class Mapping {
+ public:
+  explicit Mapping(const std::filesystem::path& path) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+      throw Error(errno == ENOENT ? Code::not_found : Code::unavailable,
+                  "opening " + path.string() + ": " + std::strerror(errno));
+    }
+    struct stat info {};
+    const bool regular = ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+    size_ = regular ? static_cast<std::size_t>(info.st_size) : 0;
+    // Private and writable: a stray write to a frozen weight copies the page instead of killing the process.
+    if (size_ > 0) data_ = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    const int error = errno;
+    ::close(fd);
+    if (!regular) throw Error(Code::invalid, path.string() + " is not a regular file");
+    if (data_ == MAP_FAILED) throw Error(Code::unavailable, "mapping " + path.string() + ": " + std::strerror(error));
+  }
+  ~Mapping() {
+    if (size_ > 0 && data_ != MAP_FAILED) ::munmap(data_, size_);
+  }
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+  std::string_view bytes() const { return {static_cast<const char*>(data_), size_}; }
+
+ private:
+  void* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+std::uint64_t little_endian(std::string_view bytes) {
+  std::uint64_t value = 0;
+  for (int k = 7; k >= 0; --k) value = value << 8 | static_cast<unsigned char>(bytes[static_cast<std::size_t>(k)]);
+  return value;
+}
+
+// One header entry and the range of data it claims.
+struct Claim {
+  std::string name;
+  std::uint64_t begin, end;
+};
+
+class EntryReader {
+ public:
+  EntryReader(const std::string& what, const std::string& name, const Json& json)
+      : what_(what), name_(name), json_(json) {
+    if (!json.is_object()) throw refuse("is not described by an object");
+  }
+
+  SafetensorsFile::Entry read(std::string_view data, Claim& claim) const {
+    SafetensorsFile::Entry entry;
+    entry.dtype = dtype();
+    const auto size = static_cast<std::uint64_t>(torch::elementSize(entry.dtype));
+    const auto bytes = shape_bytes(size, entry.shape);
+    const auto& range = field("data_offsets");
+    if (!range.is_array() || range.size() != 2 || !range[0].is_number_unsigned() || !range[1].is_number_unsigned()) {
+      throw refuse("has data_offsets that are not two whole numbers");
+    }
+    const auto begin = range[0].get<std::uint64_t>(), end = range[1].get<std::uint64_t>();
+    if (begin > end || end > data.size()) throw refuse("has data_offsets beyond the end of the data");
+    if (end - begin != bytes) {
+      throw refuse("has " + std::to_string(end - begin) + " bytes where its dtype and shape need " +
+                   std::to_string(bytes));
+    }
+    if (begin % size != 0) throw refuse("starts at an offset that its dtype cannot be aligned to");
+    entry.bytes = data.substr(begin, bytes);
+    if (entry.dtype == torch::kBool && entry.bytes.find_first_not_of(std::string_view("\0\1", 2)) != entry.bytes.npos) {
+      throw refuse("is BOOL and has a byte that is neither 0 nor 1");
+    }
+    claim = {name_, begin, end};
+    return entry;
+  }
+
+ private:
+  Error refuse(const std::string& why) const {
+    return Error(Code::corrupt, what_ + ": tensor " + shown(name_) + " " + why);
+  }
+  const Json& field(const char* key) const {
+    const auto found = json_.find(key);
+    if (found == json_.end()) throw refuse(std::string("has no ") + key);
+    return *found;
+  }
+  torch::ScalarType dtype() const {
+    const auto& name = field("dtype");
+    for (const auto& known : kDtypes) {
+      if (name.is_string() && name.get_ref<const std::string&>() == known.name) return known.dtype;
+    }
+    throw refuse("has a dtype that is not supported: " + shown(name.is_string() ? name.get<std::string>() : "?"));
+  }
+  std::uint64_t shape_bytes(std::uint64_t element_size, std::vector<int64_t>& shape) const {
+    const auto& sizes = field("shape");
+    if (!sizes.is_array() || sizes.size() > kRankMax) {
+      throw refuse("has a shape that is not a list of at most " + std::to_string(kRankMax) + " sizes");
+    }
+    bool overflow = false;
+    std::uint64_t bytes = element_size;
+    for (const auto& size : sizes) {
+      if (!size.is_number_unsigned()) throw refuse("has a shape with an entry that is not a whole number");
+      const auto n = size.get<std::uint64_t>();
+      overflow |= n > static_cast<std::uint64_t>(INT64_MAX) || __builtin_mul_overflow(bytes, n, &bytes);
+      shape.push_back(static_cast<int64_t>(n));
+    }
+    if (overflow || bytes > static_cast<std::uint64_t>(INT64_MAX)) throw refuse("has a shape that overflows");
+    return bytes;
+  }
+  const std::string& what_;
+  const std::string& name_;
+  const Json& json_;
+};
+
+StringMap read_metadata(const std::string& what, const Json& json) {
+  if (!json.is_object()) throw Error(Code::corrupt, what + ": __metadata__ is not an object");
+  StringMap metadata;
+  for (const auto& [key, value] : json.items()) {
+    if (!value.is_string()) throw Error(Code::corrupt, what + ": __metadata__ " + shown(key) + " is not a string");
+    metadata.emplace(key, value.get<std::string>());
+  }
+  return metadata;
+}
+
+}  // namespace
+
+SafetensorsFile::SafetensorsFile(std::shared_ptr<const void> owner, std::string_view bytes, std::string what)
+    : owner_(std::move(owner)), what_(std::move(what)) {
+  if (bytes.size() < 8) throw Error(Code::corrupt, what_ + ": too short to be a safetensors file");
+  const auto header_bytes = little_endian(bytes);
+  if (header_bytes > kHeaderBytesMax) {
+    throw Error(Code::corrupt, what_ + ": claims a header of " + std::to_string(header_bytes) +
+                                   " bytes; the limit is " + std::to_string(kHeaderBytesMax));
+  }
+  if (header_bytes > bytes.size() - 8) throw Error(Code::corrupt, what_ + ": the header is longer than the file");
+  read_header(bytes.substr(8, header_bytes), bytes.substr(8 + header_bytes));
+}
+
+void SafetensorsFile::read_header(std::string_view header, std::string_view data) {
+  Json json;
+  try {
+    json = parse_json(header, what_ + ": header", 3);
+  } catch (const Error& e) {
+    throw Error(Code::corrupt, e.what());
+  }
+  if (!json.is_object() || header[0] != '{') throw Error(Code::corrupt, what_ + ": the header is not a JSON object");
+  std::vector<Claim> claims;
+  for (const auto& [name, value] : json.items()) {
+    if (name == kMetadata) {
+      metadata_ = read_metadata(what_, value);
+    } else {
+      entries_.emplace(name, EntryReader(what_, name, value).read(data, claims.emplace_back()));
+    }
+  }
+  std::sort(claims.begin(), claims.end(),
+            [](const Claim& a, const Claim& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
+  std::uint64_t end = 0;
+  for (const auto& claim : claims) {
+    if (claim.begin != end) {
+      throw Error(Code::corrupt, what_ + ": tensor " + shown(claim.name) +
+                                     (claim.begin < end ? " overlaps the one before it" : " leaves a hole before it"));
+    }
+    end = claim.end;
+  }
+  if (end != data.size()) {
+    throw Error(Code::corrupt, what_ + ": " + std::to_string(data.size() - end) + " bytes after the last tensor" +
+                                   (claims.empty() ? "" : ", " + shown(claims.back().name)));
+  }
+}
+
+SafetensorsFile SafetensorsFile::open(const std::filesystem::path& path) {
+  auto mapping = std::make_shared<Mapping>(path);
+  const auto bytes = mapping->bytes();
+  return SafetensorsFile(std::move(mapping), bytes, path.string());
+}
+
+SafetensorsFile SafetensorsFile::parse(std::string bytes, const std::string& what) {
+  auto owner = std::make_shared<std::string>(std::move(bytes));
+  const std::string_view view = *owner;
+  return SafetensorsFile(std::move(owner), view, what);
+}
+
+std::vector<std::string> SafetensorsFile::names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, entry] : entries_) names.push_back(name);
+  return names;
+}
+
+const SafetensorsFile::Entry& SafetensorsFile::entry(const std::string& name) const {
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) throw Error(Code::corrupt, what_ + ": there is no tensor " + shown(name));
+  return found->second;
+}
+
+Tensor SafetensorsFile::tensor(const std::string& name) const {
+  const auto& e = entry(name);
+  auto copy = torch::empty(e.shape, e.dtype);
+  if (!e.bytes.empty()) std::memcpy(copy.data_ptr(), e.bytes.data(), e.bytes.size());
+  return copy;
+}
+
+Tensor SafetensorsFile::view(const std::string& name) const {
+  const auto& e = entry(name);
+  const auto address = reinterpret_cast<std::uintptr_t>(e.bytes.data());
+  if (e.bytes.empty() || address % torch::elementSize(e.dtype) != 0)
+    return tensor(name);  // old writers: unpadded header
+  return torch::from_blob(
+      const_cast<char*>(e.bytes.data()), e.shape, [owner = owner_](void*) {}, e.dtype);
+}
+
+TensorMap SafetensorsFile::tensors() const {
+  TensorMap all;
+  for (const auto& [name, entry] : entries_) all.emplace(name, tensor(name));
+  return all;
+}
+
+TensorMap load_safetensors(const std::filesystem::path& path) { return SafetensorsFile::open(path).tensors(); }
+
+std::string safetensors_bytes(const TensorMap& tensors, const StringMap& metadata) {
+  std::vector<std::pair<std::string, Tensor>> ordered;
+  for (const auto& [name, tensor] : tensors) {
+    if (name == kMetadata || !tensor.defined()) throw Error(Code::invalid, "no tensor may be called " + shown(name));
+    ordered.emplace_back(name, tensor.detach().cpu().contiguous());
+  }
+  std::stable_sort(ordered.begin(), ordered.end(),
+                   [](const auto& a, const auto& b) { return a.second.element_size() > b.second.element_size(); });
+  nlohmann::ordered_json header = nlohmann::ordered_json::object();
+  if (!metadata.empty()) header[std::string(kMetadata)] = metadata;
+  std::uint64_t end = 0;
+  for (const auto& [name, tensor] : ordered) {
+    const auto known = std::find_if(kDtypes.begin(), kDtypes.end(),
+                                    [dtype = tensor.scalar_type()](const auto& d) { return d.dtype == dtype; });
+    if (known == kDtypes.end()) throw Error(Code::invalid, "tensor " + shown(name) + " has a dtype that has no name");
+    const auto begin = end;
+    end += tensor.nbytes();
+    header[name] = {{"dtype", known->name}, {"shape", tensor.sizes().vec()}, {"data_offsets", {begin, end}}};
+  }
+  std::string text;
+  try {
+    text = header.dump();
+  } catch (const Json::exception& e) {
+    throw Error(Code::invalid, std::string("safetensors header: ") + e.what());
+  }
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  std::string bytes;
+  bytes.reserve(8 + text.size() + end);
+  for (int k = 0; k < 8; ++k) bytes.push_back(static_cast<char>(text.size() >> (8 * k) & 0xff));
+  bytes += text;
+  for (const auto& [name, tensor] : ordered) {
+    if (tensor.nbytes() > 0) bytes.append(static_cast<const char*>(tensor.data_ptr()), tensor.nbytes());
+  }
+  return bytes;
+}
+
+void save_safetensors(const std::filesystem::path& path, const TensorMap& tensors, const StringMap& metadata) {
+  write_file_durably(path, safetensors_bytes(tensors, metadata));
+}
+
+}  // namespace conceptd::diffusion
