@@ -1,4 +1,5 @@
 // conceptd-world: look at the world. Not installed; see usage() below.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -70,7 +71,8 @@ void grid(const Arguments& arguments) {
     sheet.row(label, pictures);
   };
   if (mode == "shapes") {
-    for (int shape = 0; shape < static_cast<int>(shape_words().size()); ++shape) {
+    const int all = static_cast<int>(shape_words().size()), first = arguments.whole("first", 0);
+    for (int shape = first; shape < std::min(all, first + arguments.whole("rows", all)); ++shape) {
       row(std::string(shape_words()[static_cast<std::size_t>(shape)]),
           [&] { return photograph(sample_instance(random, breadth, shape), random); });
     }

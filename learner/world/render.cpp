@@ -2,6 +2,7 @@
 // averaged, and laid over once.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <stdexcept>
@@ -57,10 +58,9 @@ void draw_badge(Canvas& canvas, int badge, Point middle, float radius) {
       heart(Ink::Rim, radius + rim);
       heart(Ink::Badge, radius);
       break;
-    case 3:
-      canvas.disc(Ink::Rim, middle, radius + rim * .7f);
-      canvas.disc(Ink::Badge, middle, radius);
-      canvas.disc(Ink::Rim, middle, radius * .5f);
+    case 3:  // the body shows through
+      canvas.arc(Ink::Rim, middle, radius * .79f, radius * .79f, 0, 360, radius * .8f);
+      canvas.arc(Ink::Badge, middle, radius * .8f, radius * .8f, 0, 360, radius * .48f);
       break;
     default:
       break;
@@ -76,28 +76,26 @@ void draw_object(Canvas& canvas, const Placed& placed, int side) {
              std::max(kBadgeRadius, kBadgeRadiusMin / placed.size));
 }
 
-// Whether the pattern shows its second colour at a place of the box.
+// Whether the pattern shows its second colour at a place of the box. u and v are positive, so that truncation rounds
+// down (std::floor is a call without SSE 4.1).
 template <int pattern>
 bool marked(float u, float v, float frequency, int direction) {
+  const auto fraction = [](float t) { return t - static_cast<float>(static_cast<int>(t)); };
   if constexpr (pattern == 1) {
-    const float t = (direction == 0 ? u : direction == 1 ? v : (u + v) * .70710678f) * frequency;
-    return t - std::floor(t) < .45f;
+    return fraction((direction == 0 ? u : direction == 1 ? v : (u + v) * .70710678f) * frequency) < .45f;
   } else if constexpr (pattern == 2) {  // every other row is shifted by half
-    const float row = v * frequency * 1.1f, line = std::floor(row);
-    const float column = u * frequency + .5f * (static_cast<float>(static_cast<int>(line) & 1));
-    const float dx = column - std::floor(column) - .5f, dy = (row - line - .5f) / 1.1f;
+    const float row = v * frequency * 1.1f;
+    const float shift = .5f * static_cast<float>(static_cast<int>(row) & 1);
+    const float dx = fraction(u * frequency + shift) - .5f, dy = (fraction(row) - .5f) / 1.1f;
     return dx * dx + dy * dy < .105f;
-  } else if constexpr (pattern == 3) {  // a square is half a period and a quarter more, to be seen
-    const int square =
-        static_cast<int>(std::floor(u * frequency * 1.4f)) + static_cast<int>(std::floor(v * frequency * 1.4f));
-    return (square & 1) != 0;
-  } else {
-    return u > 2 && v > 2;  // never
+  } else {  // a square is half a period and some more, to be seen
+    return ((static_cast<int>(u * frequency * 1.4f) + static_cast<int>(v * frequency * 1.4f)) & 1) != 0;
   }
 }
 
+constexpr std::uint8_t kEdge = 16;  // added to an ink within a rim's width of the silhouette's border
 struct Colours {
-  std::array<std::array<float, 3>, static_cast<std::size_t>(Ink::Count)> of{};
+  std::array<std::array<float, 3>, 2 * kEdge> of{};
 };
 
 Colours colours_of(const Instance& instance) {
@@ -107,7 +105,10 @@ Colours colours_of(const Instance& instance) {
   const bool one_colour = instance.first.rgb == instance.second.rgb;  // parts are then a deeper tone of the body
   const std::array<float, 3> second = scaled(instance.second.rgb, one_colour ? .7f : 1.f);
   Colours colours;
-  const auto set = [&](Ink ink, const std::array<float, 3>& rgb) { colours.of[static_cast<std::size_t>(ink)] = rgb; };
+  const auto set = [&](Ink ink, const std::array<float, 3>& rgb) {
+    colours.of[static_cast<std::size_t>(ink)] = rgb;
+    colours.of[static_cast<std::size_t>(ink) + kEdge] = scaled(rgb, kRimDark);
+  };
   set(Ink::First, instance.first.rgb);
   set(Ink::Second, second);
   set(Ink::FirstDeep, scaled(instance.first.rgb, .68f));
@@ -120,59 +121,80 @@ Colours colours_of(const Instance& instance) {
   return colours;
 }
 
+// One row of samples: the pattern laid over the body, the border marked.
+template <int pattern>
+void finish_row(const Canvas& canvas, const Placed& placed, float scale, int y, int first, int last,
+                std::uint8_t* out) {
+  const std::uint8_t* cells = canvas.row(y);
+  const int stride = static_cast<int>(canvas.row(1) - canvas.row(0));
+  const int rim = std::clamp(static_cast<int>(kRimWidth * scale + .5f), 1, Canvas::kPad), slant = (rim * 7 + 5) / 10;
+  const std::uint8_t* around[8] = {cells - rim,
+                                   cells + rim,
+                                   cells - rim * stride,
+                                   cells + rim * stride,
+                                   cells - slant * stride - slant,
+                                   cells - slant * stride + slant,
+                                   cells + slant * stride - slant,
+                                   cells + slant * stride + slant};
+  for (int x = first; x < last; ++x) {  // plain enough for the compiler to make vectors of it
+    std::uint8_t least = std::min(around[0][x], around[1][x]);
+    for (int i = 2; i < 8; ++i) least = std::min(least, around[i][x]);
+    out[x] = static_cast<std::uint8_t>(cells[x] + (cells[x] != 0 && least == 0 ? kEdge : 0));
+  }
+  if constexpr (pattern != 0) {
+    const float angle = placed.tilt_deg * kPi / 180, step = 1 / (placed.size * scale);
+    const float along = std::cos(angle) * step, across = std::sin(angle) * step;
+    const float frequency = 1 / std::max(placed.instance.period, kPeriodMin / placed.size);
+    const float dx = .5f - placed.x * scale, dy = static_cast<float>(y) + .5f - placed.y * scale;
+    const float u = across * dy + along * dx + 4, v = along * dy - across * dx + 4;
+    const int direction = placed.instance.direction;
+    for (int x = first; x < last; ++x) {
+      if (cells[x] != static_cast<std::uint8_t>(Ink::First)) continue;
+      const float t = static_cast<float>(x);
+      if (marked<pattern>(u + along * t, v - across * t, frequency, direction))
+        out[x] = static_cast<std::uint8_t>(out[x] + 1);
+    }
+  }
+}
+static_assert(static_cast<int>(Ink::Second) == static_cast<int>(Ink::First) + 1);
+
 // Lays the canvas over the pixels: one average of the samples' colours, one blend by their number.
 template <int pattern>
 void blend(const Canvas& canvas, const Placed& placed, int side, std::span<float> rgb) {
-  const Instance& instance = placed.instance;
-  const Colours colours = colours_of(instance);
-  const float scale = static_cast<float>(side * kSamples) / kSide;
-  const float angle = placed.tilt_deg * kPi / 180, step = 1 / (placed.size * scale);
-  const float along = std::cos(angle) * step, across = std::sin(angle) * step;
-  const float frequency = 1 / std::max(instance.period, kPeriodMin / placed.size);
-  const int rim = std::clamp(static_cast<int>(std::lround(kRimWidth * scale)), 1, Canvas::kPad),
-            slant = (rim * 7 + 5) / 10;
-  const int stride = static_cast<int>(canvas.row(1) - canvas.row(0));
-  const int offsets[8] = {-rim,
-                          rim,
-                          -rim * stride,
-                          rim * stride,
-                          -slant * stride - slant,
-                          -slant * stride + slant,
-                          slant * stride - slant,
-                          slant * stride + slant};
+  const Colours colours = colours_of(placed.instance);
+  const float scale = static_cast<float>(side * kSamples) / kSide,
+              reach = 64.f / (placed.size * static_cast<float>(side));
+  const int first = canvas.left() / kSamples, last = (canvas.right() + kSamples - 1) / kSamples;
+  thread_local std::array<std::vector<std::uint8_t>, kSamples> lines;
+  for (std::vector<std::uint8_t>& line : lines) line.resize(static_cast<std::size_t>(canvas.width()));
   for (int row = canvas.top() / kSamples; row * kSamples < canvas.bottom(); ++row) {
-    for (int column = canvas.left() / kSamples; column * kSamples < canvas.right(); ++column) {
-      float red = 0, green = 0, blue = 0;
-      int covered = 0;
-      for (int sub = 0; sub < kSamples; ++sub) {
-        const int y = row * kSamples + sub;
-        const std::uint8_t* cells = canvas.row(y) + column * kSamples;
-        const float dy = static_cast<float>(y) + .5f - placed.y * scale;
-        float dx = static_cast<float>(column * kSamples) + .5f - placed.x * scale;
-        for (int x = 0; x < kSamples; ++x, dx += 1) {
-          const std::uint8_t cell = cells[x];
-          if (cell == 0) continue;
-          ++covered;
-          const float u = along * dx + across * dy, v = along * dy - across * dx;  // from the middle of the box
-          const Ink ink = static_cast<Ink>(cell);
-          const bool mark = ink == Ink::First && marked<pattern>(u + 4, v + 4, frequency, instance.direction);
-          float light = ink == Ink::Badge ? 1.f : 1.02f - .26f * (.45f * u + .55f * v);
-          bool edge = false;
-          for (const int offset : offsets) edge |= cells[x + offset] == 0;
-          if (edge) light *= kRimDark;
-          const std::array<float, 3>& colour = colours.of[mark ? static_cast<std::size_t>(Ink::Second) : cell];
-          red += std::min(1.f, colour[0] * light);
-          green += std::min(1.f, colour[1] * light);
-          blue += std::min(1.f, colour[2] * light);
-        }
+    for (int sub = 0; sub < kSamples; ++sub) {
+      finish_row<pattern>(canvas, placed, scale, row * kSamples + sub, first * kSamples, last * kSamples,
+                          lines[static_cast<std::size_t>(sub)].data());
+    }
+    float* out = rgb.data() + static_cast<std::ptrdiff_t>(3) * (row * side + first);
+    for (int column = first; column < last; ++column, out += 3) {
+      std::array<std::uint8_t, kSamples * kSamples> inks;
+      for (std::size_t sub = 0; sub < kSamples; ++sub) {
+        std::memcpy(inks.data() + sub * kSamples, lines[sub].data() + column * kSamples, kSamples);
       }
-      if (covered == 0) continue;
-      constexpr float kShare = 1.f / (kSamples * kSamples);
-      float* out = rgb.data() + static_cast<std::ptrdiff_t>(3) * (row * side + column);
-      const float rest = 1 - static_cast<float>(covered) * kShare;
-      out[0] = out[0] * rest + red * kShare;
-      out[1] = out[1] * rest + green * kShare;
-      out[2] = out[2] * rest + blue * kShare;
+      // Light falls from the upper left, evenly: it is taken at the pixel's middle.
+      const float u = (static_cast<float>(column) + .5f) * reach - placed.x / placed.size;
+      const float v = (static_cast<float>(row) + .5f) * reach - placed.y / placed.size;
+      const float light = 1.02f - .26f * (.45f * u + .55f * v);
+      if (std::memcmp(inks.data(), inks.data() + 1, inks.size() - 1) == 0) {
+        if (inks[0] == 0) continue;
+        for (std::size_t i = 0; i < 3; ++i) out[i] = std::min(1.f, colours.of[inks[0]][i] * light);
+        continue;
+      }
+      std::array<float, 3> sum{};
+      int covered = 0;
+      for (const std::uint8_t ink : inks) {
+        covered += ink != 0;
+        for (std::size_t i = 0; i < 3; ++i) sum[i] += colours.of[ink][i];  // no ink: black
+      }
+      const float most = static_cast<float>(covered), share = 1.f / static_cast<float>(inks.size());
+      for (std::size_t i = 0; i < 3; ++i) out[i] = out[i] * (1 - most * share) + std::min(most, sum[i] * light) * share;
     }
   }
 }

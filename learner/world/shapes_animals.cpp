@@ -85,7 +85,7 @@ Point draw_fish(Canvas& c, const Form& f) {  // to the left
                       {.16f - nose, .52f + half * .7f}});
   c.disc(Ink::Light, {.18f, .46f}, .06f);
   c.disc(Ink::Dark, {.17f, .46f}, .035f);
-  return {.45f, .53f};
+  return {.49f, .53f};
 }
 
 Point draw_snail(Canvas& c, const Form& f) {  // held out; crawling to the right
