@@ -71,7 +71,7 @@ Rgb table(const View& v, float x, float y) {
 
 Rgb night(const View& v, float x, float y) {
   const float line = v.line(x) + .3f - .2f * (x - .4f) * (x - .4f);
-  Rgb sky = mix({.03f, .04f, .14f}, {.14f, .15f, .34f}, clamp01(y / line));
+  Rgb sky = mix({.03f, .04f, .14f}, {.10f, .11f, .28f}, clamp01(y / line));
   const float moon = v.disc(x, y, .85f, .14f, .1f) * (1 - v.disc(x, y, .80f, .11f, .09f));
   sky = mix(sky, {.98f, .95f, .75f}, moon);
   for (const auto& [star_x, star_y] : {std::pair{.10f, .12f}, {.30f, .06f}, {.60f, .07f}, {.07f, .42f}, {.94f, .45f}}) {

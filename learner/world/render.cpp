@@ -113,7 +113,7 @@ Colours colours_of(const Instance& instance) {
   set(Ink::Second, second);
   set(Ink::FirstDeep, scaled(instance.first.rgb, .68f));
   set(Ink::SecondDeep, scaled(second, .68f));
-  set(Ink::Dark, {.13f, .12f, .15f});
+  set(Ink::Dark, {.21f, .19f, .23f});
   set(Ink::Light, {.97f, .96f, .92f});
   set(Ink::Glass, {.80f, .91f, .96f});
   set(Ink::Rim, scaled(instance.first.rgb, .42f));

@@ -4,17 +4,20 @@
 namespace conceptd::world {
 
 Point draw_bird(Canvas& c, const Form& f) {  // in flight, to the right
-  const float body = f(0, .15f, .2f), wing = f(1, .0f, .1f), tail = f(2, .0f, .08f), head = f(3, .13f, .165f),
-              lean = f(4, -.06f, .06f);
-  c.polygon(Ink::Second, {{.26f, .56f}, {.08f - tail, .44f}, {.02f, .58f}, {.07f - tail / 2, .74f}, {.28f, .68f}});
-  c.polygon(Ink::Second, {{.86f, .40f}, {1.f, .48f}, {.84f, .55f}});
-  c.ellipse(Ink::First, {.48f, .62f}, .33f, body, -14);
-  c.disc(Ink::First, {.76f, .46f}, head);
-  c.polygon(Ink::First, {{.6f, .46f}, {.72f, .6f}, {.55f, .7f}});
-  c.polygon(Ink::Second,
-            {{.34f, .60f}, {.18f + lean, .13f - wing}, {.38f + lean, .12f - wing / 2}, {.58f, .56f}, {.46f, .64f}});
-  c.disc(Ink::Dark, {.79f, .44f}, .035f);
-  return {.5f, .66f};
+  const float body = f(0, .18f, .23f), wing = f(1, .0f, .1f), tail = f(2, .0f, .08f), head = f(3, .15f, .18f);
+  const float lean = f(4, -.08f, .06f);
+  c.polygon(Ink::Second, {{.26f, .58f}, {.08f - tail, .46f}, {.04f, .6f}, {.07f - tail / 2, .76f}, {.28f, .72f}});
+  c.polygon(Ink::Second, {{.84f, .38f}, {1.f, .47f}, {.84f, .55f}});
+  c.ellipse(Ink::First, {.47f, .66f}, .34f, body, -12);
+  c.disc(Ink::First, {.74f, .46f}, head);
+  c.polygon(Ink::First, {{.56f, .48f}, {.7f, .6f}, {.55f, .7f}});
+  c.polygon(Ink::Second, {{.28f, .62f},
+                          {.06f + lean, .2f - wing},
+                          {.3f + lean, .14f - wing},
+                          {.48f + lean / 2, .26f - wing / 2},
+                          {.6f, .56f}});
+  c.disc(Ink::Dark, {.78f, .43f}, .04f);
+  return {.5f, .67f};
 }
 
 Point draw_butterfly(Canvas& c, const Form& f) {

@@ -32,7 +32,7 @@ Point draw_car(Canvas& c, const Form& f) {
 Point draw_house(Canvas& c, const Form& f) {
   const float half = f(0, .33f, .4f), eave = f(1, .42f, .5f), peak = f(2, .03f, .14f), door = f(3, .09f, .12f),
               chimney = f(4, .6f, .72f);
-  c.box(Ink::Dark, chimney, .08f, chimney + .13f, .4f);
+  c.box(Ink::SecondDeep, chimney, .08f, chimney + .13f, .4f);
   c.box(Ink::First, .5f - half, eave - .02f, .5f + half, .97f);
   c.polygon(Ink::Second, {{.5f, peak}, {.5f + half + .09f, eave + .03f}, {.5f - half - .09f, eave + .03f}});
   const float x = .5f - half + .08f + door;
@@ -41,7 +41,7 @@ Point draw_house(Canvas& c, const Form& f) {
 }
 
 Point draw_kite(Canvas& c, const Form& f) {
-  const float half = f(0, .3f, .4f), cross = f(1, .25f, .36f), foot = f(2, .7f, .78f), sway = f(3, -.1f, .1f),
+  const float half = f(0, .34f, .44f), cross = f(1, .25f, .36f), foot = f(2, .7f, .78f), sway = f(3, -.1f, .1f),
               bow = f(4, .065f, .09f);
   c.line(Ink::Second, {{.5f, foot}, {.5f + sway, foot + .12f}, {.5f, .97f}}, .05f);
   for (const float side : {-1.f, 1.f}) {

@@ -6,7 +6,7 @@
 namespace conceptd::world {
 
 Point draw_apple(Canvas& c, const Form& f) {
-  const float wide = f(0, .37f, .45f), top = f(1, .24f, .31f), waist = f(2, .2f, .28f), leaf = f(3, .11f, .17f),
+  const float wide = f(0, .37f, .45f), top = f(1, .24f, .31f), waist = f(2, .24f, .31f), leaf = f(3, .11f, .17f),
               lean = f(4, -.06f, .04f);
   c.line(Ink::Dark, {{.5f, .36f}, {.5f + lean, .12f}}, .075f);
   c.ellipse(Ink::Second, {.5f + leaf * 1.1f, .15f}, leaf, leaf * .5f, -28);
@@ -65,14 +65,14 @@ Point draw_mushroom(Canvas& c, const Form& f) {
 }
 
 Point draw_tree(Canvas& c, const Form& f) {  // a fir of three tiers
-  const float wide = f(0, .34f, .46f), taper = f(1, .6f, .8f), trunk = f(2, .07f, .11f), foot = f(3, .8f, .86f),
+  const float wide = f(0, .38f, .47f), taper = f(1, .6f, .8f), trunk = f(2, .07f, .11f), foot = f(3, .8f, .86f),
               dent = f(4, .5f, .66f);
   c.box(Ink::Second, .5f - trunk, foot - .05f, .5f + trunk, .98f);
   const float low = wide, middle = wide * (taper + .12f), high = wide * taper * .75f;
   c.profile(Ink::First,
             {{.0f, .02f}, {high, .32f}, {high * dent, .32f}, {middle, .58f}, {middle * dent, .58f}, {low, foot}},
             false);
-  return {.5f, .62f};
+  return {.5f, .6f};
 }
 
 }  // namespace conceptd::world
