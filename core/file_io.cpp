@@ -45,12 +45,7 @@ void sync(const Descriptor& file, const fs::path& path, std::string_view kind) {
   if (::fsync(file.get()) != 0) throw failure("syncing", path);
 }
 
-void sync_folder_of(const fs::path& path) {
-  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
-  const Descriptor file(folder, O_RDONLY | O_DIRECTORY);
-  if (file.get() < 0) throw failure("opening folder", folder);
-  sync(file, folder, "fsync-dir");
-}
+void sync_folder_of(const fs::path& path) { sync_folder(path.has_parent_path() ? path.parent_path() : fs::path(".")); }
 
 void rename_and_sync(const fs::path& from, const fs::path& to) {
   announce_durable_step("rename", to);
@@ -73,6 +68,12 @@ void set_durable_step_hook(DurableStepHook hook) { g_hook = std::move(hook); }
 
 void announce_durable_step(std::string_view kind, const fs::path& path) {
   if (g_hook) g_hook({kind, path});
+}
+
+void sync_folder(const fs::path& folder) {
+  const Descriptor file(folder, O_RDONLY | O_DIRECTORY);
+  if (file.get() < 0) throw failure("opening folder", folder);
+  sync(file, folder, "fsync-dir");
 }
 
 void write_file_durably(const fs::path& path, std::string_view bytes) {

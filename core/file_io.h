@@ -39,6 +39,9 @@ bool remove_file(const std::filesystem::path& path);
 // Makes the folder and its missing parents durably, mode 0700. A folder that exists is left as it is.
 void make_folder(const std::filesystem::path& path);
 
+// fsync of a folder: makes the names in it durable.
+void sync_folder(const std::filesystem::path& folder);
+
 // The suffix of unfinished files; they are named by nothing and may be removed at start.
 inline constexpr std::string_view kTemporarySuffix = ".tmp";
 

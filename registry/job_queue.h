@@ -21,18 +21,18 @@ class Transaction;
 
 struct NewJob {
   JobKind kind = JobKind::learn;
-  std::string name;  // the concept; must exist for a learn job
+  std::string name{};  // the concept; must exist for a learn job
   Json settings = Json::object();
-  std::string requested_by;
+  std::string requested_by{};
   bool urgent = false;
   int attempts_max = 3;
-  std::optional<TimePoint> deadline;  // not started after this
+  std::optional<TimePoint> deadline{};  // not started after this
 };
 
 struct JobFilter {
-  std::optional<JobState> state;
-  std::optional<JobKind> kind;
-  std::optional<std::string> name;
+  std::optional<JobState> state{};
+  std::optional<JobKind> kind{};
+  std::optional<std::string> name{};
   int limit = 100;  // newest first
 };
 

@@ -16,25 +16,25 @@ namespace conceptd::registry {
 
 // A photo of a concept. The bytes are a file that BlobStore names by digest.
 struct Photo {
-  Digest digest;
-  std::string media_type;     // "image/png", "image/jpeg", "image/webp"
-  std::string original_name;  // what the user called the file: shown, never opened
-  std::string caption;        // empty: none given
+  Digest digest{};
+  std::string media_type{};     // "image/png", "image/jpeg", "image/webp"
+  std::string original_name{};  // what the user called the file: shown, never opened
+  std::string caption{};        // empty: none given
   std::int64_t size_bytes = 0;
   int width = 0;  // after decoding; 0 where nobody said
   int height = 0;
 };
 
 struct ConceptRecord {
-  std::string name;
-  std::string class_word;
-  std::vector<Photo> photos;  // in the order given
-  std::string created_by;
+  std::string name{};
+  std::string class_word{};
+  std::vector<Photo> photos{};  // in the order given
+  std::string created_by{};
   TimePoint created_at{};
-  std::optional<TimePoint> removed_at;     // tombstone: kept in history, in no new state
-  std::optional<int> live_version;         // in the head state
-  int newest_version = 0;                  // highest number ever given; 0: none yet
-  std::optional<std::int64_t> active_job;  // the newest job that is queued or running
+  std::optional<TimePoint> removed_at{};     // tombstone: kept in history, in no new state
+  std::optional<int> live_version{};         // in the head state
+  int newest_version = 0;                    // highest number ever given; 0: none yet
+  std::optional<std::int64_t> active_job{};  // the newest job that is queued or running
 };
 
 enum class JobKind { learn, consolidate, evaluate, import };
@@ -46,52 +46,52 @@ struct Progress {
   int steps = 0;
   double loss = 0;
   double eta_s = 0;  // negative: not known
-  std::string message;
+  std::string message{};
 };
 
 struct Job {
   std::int64_t id = 0;
   JobKind kind = JobKind::learn;
-  std::string name;  // the concept; empty for jobs about no single concept
+  std::string name{};  // the concept; empty for jobs about no single concept
   JobState state = JobState::queued;
   Json settings = Json::object();
-  std::string requested_by;
+  std::string requested_by{};
   bool urgent = false;     // may run outside the learning window, and before jobs that may not
   int queue_position = 0;  // 1 is next; 0: not queued
   int attempts = 0;
   int attempts_max = 0;
   std::int64_t fence = 0;  // rises with every lease; whoever holds an older one may write nothing
-  std::string worker;
+  std::string worker{};
   Progress progress;
-  std::string error_code;  // to_string(Code) of the last failure; empty: none
-  std::string error_message;
-  std::optional<int> result_version;
+  std::string error_code{};  // to_string(Code) of the last failure; empty: none
+  std::string error_message{};
+  std::optional<int> result_version{};
   TimePoint created_at{};
-  std::optional<TimePoint> started_at;
-  std::optional<TimePoint> finished_at;
-  std::optional<TimePoint> lease_until;
-  std::optional<TimePoint> deadline;
+  std::optional<TimePoint> started_at{};
+  std::optional<TimePoint> finished_at{};
+  std::optional<TimePoint> lease_until{};
+  std::optional<TimePoint> deadline{};
 };
 
 enum class Verdict { accepted, rejected };
 
 // One result of learning. Rows of this kind never change, and a number is never given twice.
 struct Version {
-  std::string name;
+  std::string name{};
   int number = 0;
-  std::string method;            // "perfusion"
-  std::string base_fingerprint;  // of the base model it was learnt on
-  Digest delta;
+  std::string method{};            // "perfusion"
+  std::string base_fingerprint{};  // of the base model it was learnt on
+  Digest delta{};
   std::int64_t delta_bytes = 0;
-  std::optional<int> parent;  // the version that was live when learning began
+  std::optional<int> parent{};  // the version that was live when learning began
   std::uint64_t seed = 0;
   Json settings = Json::object();
   Json metrics = Json::object();
   Verdict verdict = Verdict::accepted;
-  std::string verdict_reason;
-  std::vector<Digest> photos;     // what it learnt from
-  std::optional<Digest> preview;  // a PNG: Registry::preview()
-  std::optional<std::int64_t> job;
+  std::string verdict_reason{};
+  std::vector<Digest> photos{};     // what it learnt from
+  std::optional<Digest> preview{};  // a PNG: Registry::preview()
+  std::optional<std::int64_t> job{};
   TimePoint created_at{};
   bool published = false;  // it is or was in some state
   bool live = false;       // it is in the head state
@@ -100,20 +100,20 @@ struct Version {
 // What serving needs to know of one concept in one state.
 struct StateEntry {
   int version = 0;
-  Digest delta;
-  std::string class_word;
-  std::string method;
-  std::string base_fingerprint;
+  Digest delta{};
+  std::string class_word{};
+  std::string method{};
+  std::string base_fingerprint{};
   bool operator==(const StateEntry&) const = default;
 };
 
 // Immutable and numbered; "what is published" is one of these. Numbers only rise. State 0 is the empty one.
 struct State {
   std::int64_t id = 0;
-  std::optional<std::int64_t> parent;
-  std::map<std::string, StateEntry, std::less<>> entries;  // by concept name
-  std::string reason;
-  std::string actor;
+  std::optional<std::int64_t> parent{};
+  std::map<std::string, StateEntry, std::less<>> entries{};  // by concept name
+  std::string reason{};
+  std::string actor{};
   TimePoint created_at{};
 };
 
@@ -121,11 +121,11 @@ struct State {
 struct AuditRow {
   std::int64_t id = 0;
   TimePoint at{};
-  std::string actor;
-  std::string action;   // "add", "learn", "publish", "rollback", "remove", "cancel", ...
-  std::string subject;  // a concept name, "job 7", "state 3"
+  std::string actor{};
+  std::string action{};   // "add", "learn", "publish", "rollback", "remove", "cancel", ...
+  std::string subject{};  // a concept name, "job 7", "state 3"
   Json detail = Json::object();
-  Digest hash;
+  Digest hash{};
 };
 
 struct Counts {

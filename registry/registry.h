@@ -38,23 +38,23 @@ struct RegistryLimits {
 
 // Bytes are taken as they are: whoever calls has decoded them and knows that they are a picture.
 struct NewPhoto {
-  std::string bytes;
-  std::string media_type;
-  std::string original_name;
-  std::string caption;
+  std::string bytes{};
+  std::string media_type{};
+  std::string original_name{};
+  std::string caption{};
   int width = 0;
   int height = 0;
 };
 
 struct AddRequest {
   ConceptName name;
-  std::string class_word;
-  std::vector<NewPhoto> photos;
+  std::string class_word{};
+  std::vector<NewPhoto> photos{};
   Json settings = Json::object();  // of the learn job
-  std::string actor;
+  std::string actor{};
   bool urgent = false;
   int attempts_max = 3;
-  std::optional<TimePoint> deadline;
+  std::optional<TimePoint> deadline{};
 };
 
 struct Added {
@@ -65,25 +65,25 @@ struct Added {
 // A result of learning, before it has a number.
 struct NewVersion {
   ConceptName name;
-  std::string method;
-  std::string base_fingerprint;
-  std::string delta;  // the bytes of the document
-  std::optional<int> parent;
+  std::string method{};
+  std::string base_fingerprint{};
+  std::string delta{};  // the bytes of the document
+  std::optional<int> parent{};
   std::uint64_t seed = 0;
   Json settings = Json::object();
   Json metrics = Json::object();
   Verdict verdict = Verdict::accepted;
-  std::string verdict_reason;
-  std::string preview_png;  // empty: none
+  std::string verdict_reason{};
+  std::string preview_png{};  // empty: none
 };
 
 struct Published {
-  std::shared_ptr<const State> state;
+  std::shared_ptr<const State> state{};
 };
 
 // The head is not what the caller expected: nothing was written. Judge again against `head`, then try again.
 struct Conflict {
-  std::shared_ptr<const State> head;
+  std::shared_ptr<const State> head{};
 };
 
 using PublishOutcome = std::variant<Published, Conflict>;
@@ -94,13 +94,13 @@ struct CommitRequest {
   std::int64_t fence = 0;
   NewVersion version;
   std::int64_t expected_head = 0;  // the state the verdict was reached against
-  std::string actor;
-  std::string reason;
+  std::string actor{};
+  std::string reason{};
 };
 
 struct Committed {
   Version version;
-  std::shared_ptr<const State> state;  // the head now: a new one if the version was accepted
+  std::shared_ptr<const State> state{};  // the head now: a new one if the version was accepted
 };
 
 using CommitOutcome = std::variant<Committed, Conflict>;
@@ -178,7 +178,8 @@ class Registry {
 
  private:
   Registry(const std::filesystem::path& root, const Clock& clock, RegistryLimits limits);
-  void load_head();
+  std::shared_ptr<const State> head_in(Transaction& tx) const;
+  void commit_head(Transaction& tx, std::shared_ptr<const State> state);
 
   // Constant after construction.
   const std::filesystem::path root_;

@@ -1,0 +1,154 @@
+#include "registry/job_queue.h"
+
+#include <cmath>
+
+#include "registry/rows.h"
+#include "registry/sqlite.h"
+
+namespace conceptd::registry {
+namespace {
+
+using Kind = Transaction::Kind;
+
+std::string named(std::int64_t id) { return "job " + std::to_string(id); }
+
+TimePoint lease_end(TimePoint now, int lease_s) {
+  if (lease_s < 1) throw Error(Code::invalid, "a lease lasts at least a second", "lease_s");
+  return now + std::chrono::seconds(lease_s);
+}
+
+// A failure: for good, or back to the queue while attempts remain.
+JobState give_back(Transaction& tx, const Job& job, Code code, const std::string& message, bool retry, TimePoint now) {
+  const bool again = retry && job.attempts < job.attempts_max;
+  const JobState state = again ? JobState::queued : JobState::failed;
+  std::optional<TimePoint> finished;
+  if (!again) finished = now;
+  tx.run(
+      "UPDATE job SET state = ?, lease_until = NULL, finished_at = ?, error_code = ?, error_message = ? WHERE id = ?",
+      to_string(state), finished, conceptd::to_string(code), message, job.id);
+  if (!again)
+    append_audit(
+        tx, now, job.worker, "fail", job.name.empty() ? named(job.id) : job.name,
+        {{"job", job.id}, {"attempts", job.attempts}, {"code", conceptd::to_string(code)}, {"message", message}});
+  return state;
+}
+
+int take_back(Transaction& tx, bool all_running, TimePoint now) {
+  std::vector<std::int64_t> ids;
+  Statement row =
+      tx.query("SELECT id FROM job WHERE state = 'running' AND (? OR lease_until <= ?) ORDER BY id", all_running, now);
+  while (row.step()) ids.push_back(row.integer(0));
+  for (const std::int64_t id : ids) {
+    const Job job = read_job(tx, id);
+    give_back(tx, job, Code::unavailable, "the worker (" + job.worker + ") stopped without a word", true, now);
+  }
+  return static_cast<int>(ids.size());
+}
+
+void fail_the_overdue(Transaction& tx, TimePoint now) {
+  std::vector<std::int64_t> ids;
+  Statement row = tx.query("SELECT id FROM job WHERE state = 'queued' AND deadline < ? ORDER BY id", now);
+  while (row.step()) ids.push_back(row.integer(0));
+  for (const std::int64_t id : ids)
+    give_back(tx, read_job(tx, id), Code::cancelled, "its deadline passed before it could start", false, now);
+}
+
+}  // namespace
+
+Job JobQueue::enqueue(const NewJob& request) {
+  Transaction tx(database_, Kind::immediate, "queueing a job");
+  std::optional<std::int64_t> concept_id;
+  if (!request.name.empty()) concept_id = require_concept(tx, request.name).id;
+  if (request.kind == JobKind::learn && !concept_id)
+    throw Error(Code::invalid, "a learn job needs the name of a concept", "name");
+  Job job = read_job(tx, insert_job(tx, request, concept_id, queued_max_, clock_.now()));
+  tx.commit();
+  return job;
+}
+
+std::optional<Job> JobQueue::lease_next(const std::string& worker, int lease_s, bool urgent_only) {
+  Transaction tx(database_, Kind::immediate, "leasing a job");
+  const TimePoint now = clock_.now();
+  const TimePoint until = lease_end(now, lease_s);
+  take_back(tx, false, now);
+  fail_the_overdue(tx, now);
+  const std::int64_t id = tx.value(
+      "SELECT id FROM job j WHERE state = 'queued' AND (urgent OR NOT ?) AND NOT (kind = 'learn' AND EXISTS"
+      " (SELECT 1 FROM job r WHERE r.state = 'running' AND r.kind = 'learn' AND r.concept = j.concept))"
+      " ORDER BY urgent DESC, id LIMIT 1",
+      urgent_only);
+  std::optional<Job> job;
+  if (id != 0) {
+    tx.run(
+        "UPDATE job SET state = 'running', worker = ?, lease_until = ?, fence = fence + 1, attempts = attempts + 1,"
+        " started_at = ?, step = 0, steps = 0, loss = 0, eta_s = -1, message = '' WHERE id = ?",
+        worker, until, now, id);
+    job = read_job(tx, id);
+  }
+  tx.commit();
+  return job;
+}
+
+void JobQueue::heartbeat(std::int64_t id, std::int64_t fence, const Progress& progress, int lease_s) {
+  Transaction tx(database_, Kind::immediate, "progress of " + named(id));
+  require_lease(tx, id, fence);
+  const double eta_s = std::isfinite(progress.eta_s) ? progress.eta_s : -1;
+  tx.run("UPDATE job SET step = ?, steps = ?, loss = ?, eta_s = ?, message = ?, lease_until = ? WHERE id = ?",
+         progress.step, progress.steps, progress.loss, eta_s, progress.message, lease_end(clock_.now(), lease_s), id);
+  tx.commit();
+}
+
+void JobQueue::complete(std::int64_t id, std::int64_t fence) {
+  Transaction tx(database_, Kind::immediate, "ending " + named(id));
+  require_lease(tx, id, fence);
+  finish_job(tx, id, JobState::done, std::nullopt, clock_.now());
+  tx.commit();
+}
+
+JobState JobQueue::fail(std::int64_t id, std::int64_t fence, Code code, const std::string& message, bool retry) {
+  Transaction tx(database_, Kind::immediate, "failing " + named(id));
+  const Job job = require_lease(tx, id, fence);
+  const JobState state = give_back(tx, job, code, message, retry, clock_.now());
+  tx.commit();
+  return state;
+}
+
+void JobQueue::release(std::int64_t id, std::int64_t fence) {
+  Transaction tx(database_, Kind::immediate, "releasing " + named(id));
+  require_lease(tx, id, fence);
+  tx.run("UPDATE job SET state = 'queued', lease_until = NULL, attempts = attempts - 1 WHERE id = ?", id);
+  tx.commit();
+}
+
+int JobQueue::requeue_expired(bool all_running) {
+  Transaction tx(database_, Kind::immediate, "taking back leases");
+  const int count = take_back(tx, all_running, clock_.now());
+  tx.commit();
+  return count;
+}
+
+Job JobQueue::cancel(std::int64_t id, const std::string& actor, const std::string& reason) {
+  Transaction tx(database_, Kind::immediate, "cancelling " + named(id));
+  const Job job = read_job(tx, id);
+  if (job.state == JobState::cancelled) return job;
+  if (job.state == JobState::done || job.state == JobState::failed)
+    throw Error(Code::conflict, named(id) + " is already " + std::string(to_string(job.state)));
+  const TimePoint now = clock_.now();
+  finish_job(tx, id, JobState::cancelled, std::nullopt, now);
+  append_audit(tx, now, actor, "cancel", job.name.empty() ? named(id) : job.name, {{"job", id}, {"reason", reason}});
+  Job cancelled = read_job(tx, id);
+  tx.commit();
+  return cancelled;
+}
+
+Job JobQueue::get(std::int64_t id) const {
+  Transaction tx(database_, Kind::read, "reading " + named(id));
+  return read_job(tx, id);
+}
+
+std::vector<Job> JobQueue::list(const JobFilter& filter) const {
+  Transaction tx(database_, Kind::read, "listing jobs");
+  return read_jobs(tx, filter);
+}
+
+}  // namespace conceptd::registry

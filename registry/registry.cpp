@@ -1,0 +1,114 @@
+#include "registry/registry.h"
+
+#include "registry/blob_store.h"
+#include "registry/migrate.h"
+#include "registry/rows.h"
+#include "registry/sqlite.h"
+
+namespace conceptd::registry {
+namespace fs = std::filesystem;
+namespace {
+
+std::unique_ptr<FileLock> lock_root(const fs::path& root) {
+  make_folder(root);
+  return std::make_unique<FileLock>(root / "lock");
+}
+
+}  // namespace
+
+std::unique_ptr<Registry> Registry::open(const fs::path& root, const Clock& clock, RegistryLimits limits) {
+  return std::unique_ptr<Registry>(new Registry(fs::absolute(root), clock, limits));
+}
+
+Registry::Registry(const fs::path& root, const Clock& clock, RegistryLimits limits)
+    : root_(root),
+      clock_(clock),
+      limits_(limits),
+      lock_(lock_root(root)),
+      database_(std::make_unique<Database>(root / "registry.db")),
+      photos_(std::make_unique<BlobStore>(root / "photos")),
+      jobs_(std::make_unique<JobQueue>(*database_, clock, limits.jobs_queued_max)) {
+  photos_->sweep_unfinished();
+  migrate(*database_, embedded_migrations(), clock_, root_ / "backups");
+  Transaction tx(*database_, Transaction::Kind::immediate, "opening the registry");
+  if (tx.value("SELECT count(*) FROM head") == 0) {
+    const TimePoint now = clock_.now();
+    tx.run("INSERT INTO state (id, reason, actor, created_at) VALUES (0, 'the registry was created', 'conceptd', ?)",
+           now);
+    tx.run("INSERT INTO head (id, state) VALUES (1, 0)");
+    append_audit(tx, now, "conceptd", "create", "state 0", Json::object());
+  }
+  std::shared_ptr<const State> state = read_state(tx, head_id(tx));
+  tx.commit();
+  head_ = std::move(state);
+}
+
+Registry::~Registry() = default;
+
+std::shared_ptr<const State> Registry::head() const {
+  const std::lock_guard lock(head_mutex_);
+  return head_;
+}
+
+// A commit that threw may have happened all the same; so what a decision rests on is asked of the database, and memory
+// is corrected if it differs.
+std::shared_ptr<const State> Registry::head_in(Transaction& tx) const {
+  const std::int64_t id = head_id(tx);
+  std::shared_ptr<const State> known = head();
+  return known->id == id ? known : read_state(tx, id);
+}
+
+void Registry::commit_head(Transaction& tx, std::shared_ptr<const State> state) {
+  tx.commit();
+  const std::lock_guard lock(head_mutex_);
+  head_ = std::move(state);
+}
+
+std::vector<AuditRow> Registry::audit(std::optional<std::string> subject, int limit) const {
+  Transaction tx(*database_, Transaction::Kind::read, "reading the audit");
+  return read_audit(tx, subject, limit);
+}
+
+std::optional<std::string> Registry::verify_audit_chain() const {
+  Transaction tx(*database_, Transaction::Kind::read, "verifying the audit");
+  return fault_in_audit_chain(tx);
+}
+
+Counts Registry::counts() const {
+  Transaction tx(*database_, Transaction::Kind::read, "counting");
+  Counts counts;
+  counts.concepts = tx.value("SELECT count(*) FROM concept WHERE removed_at IS NULL");
+  counts.photos = tx.value("SELECT count(*) FROM photo");
+  counts.photo_bytes = tx.value("SELECT coalesce(sum(size_bytes), 0) FROM photo");
+  counts.versions = tx.value("SELECT count(*) FROM version");
+  counts.delta_bytes = tx.value("SELECT coalesce(sum(length(bytes)), 0) FROM delta");
+  counts.states = tx.value("SELECT count(*) FROM state");
+  counts.head = head_id(tx);
+  Statement row = tx.query("SELECT state, count(*) FROM job GROUP BY state");
+  while (row.step()) {
+    const std::int64_t count = row.integer(1);
+    switch (job_state_from_string(row.text(0))) {
+      case JobState::queued:
+        counts.jobs_queued = count;
+        break;
+      case JobState::running:
+        counts.jobs_running = count;
+        break;
+      case JobState::done:
+        counts.jobs_done = count;
+        break;
+      case JobState::failed:
+        counts.jobs_failed = count;
+        break;
+      case JobState::cancelled:
+        counts.jobs_cancelled = count;
+        break;
+    }
+  }
+  counts.database_bytes = tx.value("PRAGMA page_count") * tx.value("PRAGMA page_size");
+  return counts;
+}
+
+void Registry::back_up(const fs::path& file) const { back_up_database(*database_, file); }
+
+}  // namespace conceptd::registry

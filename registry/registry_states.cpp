@@ -1,0 +1,122 @@
+// Registry: states, publishing and rolling back. All three ways to a new state are one transaction that inserts it and
+// moves the head.
+#include "registry/registry.h"
+#include "registry/rows.h"
+#include "registry/sqlite.h"
+
+namespace conceptd::registry {
+namespace {
+
+using Kind = Transaction::Kind;
+
+std::string numbered(const std::string& name, int number) { return name + "@" + std::to_string(number); }
+
+// The version that a rollback without a number means: below the live one, the last that ever was in a state.
+int version_before(Transaction& tx, const ConceptRow& owner) {
+  const std::string& name = owner.record.name;
+  if (!owner.record.live_version)
+    throw Error(Code::conflict, name + " is not in the current state; say which version should be", "version");
+  const std::int64_t number = tx.value("SELECT max(version) FROM state_entry WHERE concept = ? AND version < ?",
+                                       owner.id, *owner.record.live_version);
+  if (number == 0)
+    throw Error(Code::not_found,
+                "nothing of " + name + " was published before version " + std::to_string(*owner.record.live_version),
+                "version");
+  return static_cast<int>(number);
+}
+
+}  // namespace
+
+std::shared_ptr<const State> Registry::state(std::int64_t id) const {
+  Transaction tx(*database_, Kind::read, "reading state " + std::to_string(id));
+  return read_state(tx, id);
+}
+
+std::vector<State> Registry::states(int limit) const {
+  Transaction tx(*database_, Kind::read, "listing states");
+  std::vector<State> found;
+  Statement row = tx.query("SELECT id, parent, reason, actor, created_at FROM state ORDER BY id DESC LIMIT ?", limit);
+  while (row.step())
+    found.push_back({.id = row.integer(0),
+                     .parent = row.maybe(1, &Statement::integer),
+                     .entries = {},
+                     .reason = row.text(2),
+                     .actor = row.text(3),
+                     .created_at = row.time(4)});
+  return found;
+}
+
+PublishOutcome Registry::publish(const ConceptName& name, int number, std::int64_t expected_head,
+                                 const std::string& actor, const std::string& reason) {
+  Transaction tx(*database_, Kind::immediate, "publishing " + numbered(name.str(), number));
+  const TimePoint now = clock_.now();
+  const ConceptRow owner = require_concept(tx, name.str());
+  const std::optional<Version> version = find_version(tx, owner.id, number);
+  if (!version) throw Error(Code::not_found, numbered(name.str(), number) + " does not exist", "version");
+  if (version->verdict != Verdict::accepted)
+    throw Error(Code::invalid, numbered(name.str(), number) + " was rejected: " + version->verdict_reason, "version");
+  const std::shared_ptr<const State> before = head_in(tx);
+  if (before->id != expected_head) return Conflict{before};
+  State next{.entries = before->entries, .reason = reason, .actor = actor};
+  next.entries.insert_or_assign(name.str(), read_entry(tx, owner.id, number));
+  std::shared_ptr<const State> state = insert_state(tx, std::move(next), now);
+  append_audit(tx, now, actor, "publish", name.str(),
+               {{"version", number}, {"from", before->id}, {"to", state->id}, {"reason", reason}});
+  commit_head(tx, state);
+  return Published{std::move(state)};
+}
+
+std::shared_ptr<const State> Registry::roll_back(const ConceptName& name, std::optional<int> to,
+                                                 const std::string& actor, const std::string& reason) {
+  Transaction tx(*database_, Kind::immediate, "rolling back " + name.str());
+  const TimePoint now = clock_.now();
+  const ConceptRow owner = require_concept(tx, name.str());
+  const int number = to ? *to : version_before(tx, owner);
+  const std::optional<Version> version = find_version(tx, owner.id, number);
+  if (!version) throw Error(Code::not_found, numbered(name.str(), number) + " does not exist", "version");
+  if (version->live)
+    throw Error(Code::conflict, name.str() + " is at version " + std::to_string(number) + " already", "version");
+  if (!version->published)
+    throw Error(Code::invalid,
+                numbered(name.str(), number) + " was never published, so there is no way back to it" +
+                    (version->verdict == Verdict::rejected ? ": " + version->verdict_reason : ""),
+                "version");
+  const std::shared_ptr<const State> before = head_in(tx);
+  State next{.entries = before->entries, .reason = reason, .actor = actor};
+  next.entries.insert_or_assign(name.str(), read_entry(tx, owner.id, number));
+  std::shared_ptr<const State> state = insert_state(tx, std::move(next), now);
+  Json detail{{"from", before->id}, {"to", state->id}, {"to_version", number}, {"reason", reason}};
+  if (owner.record.live_version) detail["from_version"] = *owner.record.live_version;
+  append_audit(tx, now, actor, "rollback", name.str(), detail);
+  commit_head(tx, state);
+  return state;
+}
+
+std::shared_ptr<const State> Registry::roll_back_state(std::int64_t id, const std::string& actor,
+                                                       const std::string& reason) {
+  Transaction tx(*database_, Kind::immediate, "rolling back to state " + std::to_string(id));
+  const TimePoint now = clock_.now();
+  const std::shared_ptr<const State> before = head_in(tx);
+  const std::shared_ptr<const State> older = read_state(tx, id);
+  State next{.reason = reason, .actor = actor};
+  Json left_out = Json::array();
+  for (const auto& [name, entry] : older->entries) {
+    if (find_concept(tx, name)->record.removed_at)
+      left_out.push_back(name);
+    else
+      next.entries.emplace(name, entry);
+  }
+  if (next.entries == before->entries)
+    throw Error(Code::conflict,
+                "the current state " + std::to_string(before->id) + " has the content of state " + std::to_string(id) +
+                    " already",
+                "state");
+  std::shared_ptr<const State> state = insert_state(tx, std::move(next), now);
+  append_audit(
+      tx, now, actor, "rollback", "state " + std::to_string(id),
+      {{"from", before->id}, {"to", state->id}, {"like", id}, {"removed_since", left_out}, {"reason", reason}});
+  commit_head(tx, state);
+  return state;
+}
+
+}  // namespace conceptd::registry

@@ -1,0 +1,136 @@
+// Registry: versions, deltas, and the end of a learn job.
+#include "registry/registry.h"
+#include "registry/rows.h"
+#include "registry/sqlite.h"
+
+namespace conceptd::registry {
+namespace {
+
+using Kind = Transaction::Kind;
+
+void check_version(const NewVersion& version, const RegistryLimits& limits) {
+  if (version.method.empty()) throw Error(Code::invalid, "a version needs a method", "method");
+  if (version.base_fingerprint.empty()) throw Error(Code::invalid, "a version needs its base's fingerprint", "base");
+  if (version.delta.empty()) throw Error(Code::invalid, "a version needs a delta", "delta");
+  if (version.delta.size() > limits.delta_bytes_max)
+    throw Error(Code::exhausted,
+                "a delta of " + std::to_string(version.delta.size()) + " bytes is over the limit of " +
+                    std::to_string(limits.delta_bytes_max),
+                "delta");
+  if (version.preview_png.size() > limits.preview_bytes_max)
+    throw Error(Code::exhausted,
+                "the preview is over the limit of " + std::to_string(limits.preview_bytes_max) + " bytes", "preview");
+}
+
+Version insert_version(Transaction& tx, const ConceptRow& owner, const NewVersion& version,
+                       std::optional<std::int64_t> job, TimePoint now) {
+  const Digest delta = Digest::of(version.delta);
+  tx.run("INSERT INTO delta (digest, bytes, created_at) VALUES (?, ?, ?) ON CONFLICT (digest) DO NOTHING", delta,
+         Blob{version.delta}, now);
+  std::optional<Digest> preview;
+  if (!version.preview_png.empty()) {
+    preview = Digest::of(version.preview_png);
+    tx.run("INSERT INTO preview (digest, png) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING", preview,
+           Blob{version.preview_png});
+  }
+  Json photos = Json::array();
+  for (const Photo& photo : owner.record.photos) photos.push_back(photo.digest.hex());
+  const int number = owner.record.newest_version + 1;
+  tx.run("UPDATE concept SET newest_version = ? WHERE id = ?", number, owner.id);
+  tx.run(
+      "INSERT INTO version (concept, number, class_word, method, base_fingerprint, delta, parent, seed, settings, "
+      "metrics,"
+      " verdict, verdict_reason, photos, preview, job, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+      "?, ?)",
+      owner.id, number, owner.record.class_word, version.method, version.base_fingerprint, delta, version.parent,
+      version.seed, version.settings, version.metrics, to_string(version.verdict), version.verdict_reason, photos,
+      preview, job, now);
+  return *find_version(tx, owner.id, number);
+}
+
+Json detail_of(const Version& version) {
+  Json detail{
+      {"version", version.number},        {"delta", version.delta.hex()},          {"method", version.method},
+      {"base", version.base_fingerprint}, {"verdict", to_string(version.verdict)}, {"why", version.verdict_reason}};
+  if (version.job) detail["job"] = *version.job;
+  return detail;
+}
+
+std::string read_blob(Transaction& tx, const char* sql, const Digest& digest, const std::string& what) {
+  Statement row = tx.query(sql, digest);
+  if (!row.step()) throw Error(Code::not_found, "there is no " + what + " " + digest.hex());
+  std::string bytes = row.blob(0);
+  if (Digest::of(bytes) != digest)
+    throw Error(Code::corrupt, "the " + what + " " + digest.hex() + " is damaged: its bytes do not match its digest");
+  return bytes;
+}
+
+}  // namespace
+
+Version Registry::stage_version(const NewVersion& version, const std::string& actor) {
+  check_version(version, limits_);
+  Transaction tx(*database_, Kind::immediate, "storing a version of " + version.name.str());
+  const TimePoint now = clock_.now();
+  Version staged = insert_version(tx, require_concept(tx, version.name.str()), version, std::nullopt, now);
+  append_audit(tx, now, actor, "stage", staged.name, detail_of(staged));
+  tx.commit();
+  return staged;
+}
+
+CommitOutcome Registry::commit_learned(const CommitRequest& request) {
+  check_version(request.version, limits_);
+  const std::string& name = request.version.name.str();
+  Transaction tx(*database_, Kind::immediate, "committing what job " + std::to_string(request.job) + " learnt");
+  const TimePoint now = clock_.now();
+  const Job job = require_lease(tx, request.job, request.fence);
+  if (job.kind != JobKind::learn || job.name != name)
+    throw Error(Code::invalid, "job " + std::to_string(job.id) + " does not learn " + name, "job");
+  const bool accepted = request.version.verdict == Verdict::accepted;
+  std::shared_ptr<const State> state = head_in(tx);
+  if (accepted && state->id != request.expected_head) return Conflict{state};
+
+  const ConceptRow owner = require_concept(tx, name);
+  Version version = insert_version(tx, owner, request.version, job.id, now);
+  append_audit(tx, now, request.actor, "learnt", name, detail_of(version));
+  if (accepted) {
+    const std::int64_t before = state->id;
+    State next{.entries = state->entries, .reason = request.reason, .actor = request.actor};
+    next.entries.insert_or_assign(name, read_entry(tx, owner.id, version.number));
+    state = insert_state(tx, std::move(next), now);
+    append_audit(tx, now, request.actor, "publish", name,
+                 {{"version", version.number}, {"from", before}, {"to", state->id}, {"reason", request.reason}});
+    version.published = version.live = true;
+  }
+  finish_job(tx, job.id, JobState::done, version.number, now);
+  commit_head(tx, state);
+  return Committed{std::move(version), std::move(state)};
+}
+
+Version Registry::version(const ConceptName& name, int number) const {
+  Transaction tx(*database_, Kind::read, "reading " + name.str() + "@" + std::to_string(number));
+  const ConceptRow owner = require_concept(tx, name.str(), true);
+  std::optional<Version> found = find_version(tx, owner.id, number);
+  if (found) return *std::move(found);
+  const int newest = owner.record.newest_version;
+  throw Error(Code::not_found,
+              name.str() + " has no version " + std::to_string(number) +
+                  (newest == 0 ? "; it has not been learnt yet" : " (the newest is " + std::to_string(newest) + ")"),
+              "version");
+}
+
+std::vector<Version> Registry::history(const ConceptName& name) const {
+  Transaction tx(*database_, Kind::read, "reading the history of " + name.str());
+  return read_versions(tx, require_concept(tx, name.str(), true).id);
+}
+
+std::string Registry::delta(const Digest& digest) const {
+  Transaction tx(*database_, Kind::read, "reading a delta");
+  return read_blob(tx, "SELECT bytes FROM delta WHERE digest = ?", digest, "delta");
+}
+
+std::string Registry::preview(const Digest& digest) const {
+  Transaction tx(*database_, Kind::read, "reading a preview");
+  return read_blob(tx, "SELECT png FROM preview WHERE digest = ?", digest, "preview");
+}
+
+}  // namespace conceptd::registry

@@ -1,0 +1,52 @@
+// Rows to records and back: the SQL that more than one operation needs. Private to the room. Each function works inside
+// the caller's transaction and decides nothing.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "registry/job_queue.h"
+#include "registry/records.h"
+#include "registry/registry.h"
+#include "registry/sqlite.h"
+
+namespace conceptd::registry {
+
+// A concept as the tables know it; the id never leaves the room.
+struct ConceptRow {
+  std::int64_t id = 0;
+  ConceptRecord record;
+};
+
+std::vector<std::string> concept_names(Transaction& tx);  // not removed, sorted
+std::optional<ConceptRow> find_concept(Transaction& tx, std::string_view name);
+// Error{not_found} with near misses; a removed one counts as found only if asked.
+ConceptRow require_concept(Transaction& tx, std::string_view name, bool even_if_removed = false);
+std::vector<ConceptRow> read_concepts(Transaction& tx, bool with_removed);
+
+std::int64_t insert_job(Transaction& tx, const NewJob& request, std::optional<std::int64_t> concept_id, int queued_max,
+                        TimePoint now);
+Job read_job(Transaction& tx, std::int64_t id);  // Error{not_found}
+std::vector<Job> read_jobs(Transaction& tx, const JobFilter& filter);
+// The job, if it runs under this fence; else Error{conflict} or Error{cancelled}.
+Job require_lease(Transaction& tx, std::int64_t id, std::int64_t fence);
+void finish_job(Transaction& tx, std::int64_t id, JobState state, std::optional<int> result_version, TimePoint now);
+// All that are queued or running for this concept; returns their ids.
+std::vector<std::int64_t> cancel_jobs_of(Transaction& tx, std::int64_t concept_id, TimePoint now);
+
+std::optional<Version> find_version(Transaction& tx, std::int64_t concept_id, int number);
+std::vector<Version> read_versions(Transaction& tx, std::int64_t concept_id);
+
+std::int64_t head_id(Transaction& tx);
+std::shared_ptr<const State> read_state(Transaction& tx, std::int64_t id);  // Error{not_found}
+StateEntry read_entry(Transaction& tx, std::int64_t concept_id, int number);
+// Writes the state with all its entries and moves the head to it. id and parent are set here.
+std::shared_ptr<const State> insert_state(Transaction& tx, State next, TimePoint now);
+
+// One more link of the chain.
+void append_audit(Transaction& tx, TimePoint now, const std::string& actor, const std::string& action,
+                  const std::string& subject, const Json& detail);
+std::vector<AuditRow> read_audit(Transaction& tx, const std::optional<std::string>& subject, int limit);
+std::optional<std::string> fault_in_audit_chain(Transaction& tx);
+
+}  // namespace conceptd::registry
