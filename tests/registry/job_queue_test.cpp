@@ -1,0 +1,205 @@
+#include <cmath>
+
+#include "tests/registry/registry_fixture.h"
+
+namespace conceptd::registry::test {
+namespace {
+
+class Jobs : public RegistryTest {
+ protected:
+  JobQueue& jobs() { return registry().jobs(); }
+  Job enqueue(const std::string& name, bool urgent = false, int attempts_max = 3) {
+    return jobs().enqueue({.name = name, .requested_by = "tester", .urgent = urgent, .attempts_max = attempts_max});
+  }
+};
+
+TEST_F(Jobs, RunInTheOrderAskedUrgentOnesFirst) {
+  const auto first = add("a").job.id, second = add("b").job.id, third = add("c").job.id;
+  const Job urgent = enqueue("a", true);
+  EXPECT_EQ(jobs().get(urgent.id).queue_position, 1);
+  EXPECT_EQ(jobs().get(first).queue_position, 2);
+  EXPECT_EQ(jobs().get(third).queue_position, 4);
+  EXPECT_EQ(jobs().lease_next("w", 60)->id, urgent.id);
+  EXPECT_EQ(jobs().lease_next("w", 60)->id, second) << "a is being learnt already";
+  EXPECT_EQ(jobs().lease_next("w", 60)->id, third);
+  EXPECT_EQ(jobs().lease_next("w", 60), std::nullopt);
+  jobs().complete(urgent.id, 1);
+  EXPECT_EQ(jobs().lease_next("w", 60)->id, first);
+}
+
+TEST_F(Jobs, OutsideTheWindowOnlyUrgentOnesAreGiven) {
+  add("a");
+  EXPECT_EQ(jobs().lease_next("w", 60, true), std::nullopt);
+  const Job urgent = enqueue("a", true);
+  EXPECT_EQ(jobs().lease_next("w", 60, true)->id, urgent.id);
+}
+
+TEST_F(Jobs, ALeaseSaysWhoAndUntilWhenAndCountsTheAttempt) {
+  add("a");
+  const Job job = *jobs().lease_next("worker-9", 60);
+  EXPECT_EQ(job.state, JobState::running);
+  EXPECT_EQ(job.worker, "worker-9");
+  EXPECT_EQ(job.attempts, 1);
+  EXPECT_EQ(job.fence, 1);
+  EXPECT_EQ(job.lease_until, clock_.now() + 60s);
+  EXPECT_EQ(job.started_at, clock_.now());
+  EXPECT_ERROR(jobs().lease_next("w", 0), Code::invalid, "lease");
+}
+
+TEST_F(Jobs, AHeartbeatKeepsTheLeaseAndTheProgress) {
+  add("a");
+  const Job job = *jobs().lease_next("w", 60);
+  clock_.advance(50s);
+  jobs().heartbeat(job.id, job.fence, {.step = 5, .steps = 100, .loss = 0.25, .eta_s = 95, .message = "learning"}, 60);
+  clock_.advance(50s);
+  EXPECT_EQ(jobs().requeue_expired(), 0);
+  reopen();
+  const Job seen = jobs().get(job.id);
+  EXPECT_EQ(seen.progress.step, 5);
+  EXPECT_EQ(seen.progress.steps, 100);
+  EXPECT_EQ(seen.progress.loss, 0.25);
+  EXPECT_EQ(seen.progress.eta_s, 95);
+  EXPECT_EQ(seen.progress.message, "learning");
+}
+
+TEST_F(Jobs, ALossThatIsNotANumberIsKeptAsSuch) {
+  add("a");
+  const Job job = *jobs().lease_next("w", 60);
+  jobs().heartbeat(job.id, job.fence, {.step = 1, .loss = std::nan(""), .eta_s = INFINITY}, 60);
+  EXPECT_TRUE(std::isnan(jobs().get(job.id).progress.loss));
+  EXPECT_EQ(jobs().get(job.id).progress.eta_s, -1);
+}
+
+TEST_F(Jobs, AnExpiredLeaseGoesBackAndTheOldWorkerMayWriteNothing) {
+  add("a");
+  const Job old = *jobs().lease_next("w1", 60);
+  clock_.advance(61s);
+  const Job young = *jobs().lease_next("w2", 60);
+  EXPECT_EQ(young.id, old.id);
+  EXPECT_GT(young.fence, old.fence);
+  EXPECT_EQ(young.attempts, 2);
+  EXPECT_ERROR(jobs().heartbeat(old.id, old.fence, {}, 60), Code::conflict, "leased again");
+  EXPECT_ERROR(jobs().complete(old.id, old.fence), Code::conflict, "leased again");
+  EXPECT_ERROR(jobs().fail(old.id, old.fence, Code::internal, "x", true), Code::conflict, "leased again");
+  EXPECT_ERROR(jobs().release(old.id, old.fence), Code::conflict, "leased again");
+  EXPECT_ERROR(registry().commit_learned({.job = old.id, .fence = old.fence, .version = result_for("a", "d")}),
+               Code::conflict, "leased again");
+  jobs().heartbeat(young.id, young.fence, {}, 60);
+}
+
+TEST_F(Jobs, AttemptsRunOut) {
+  add("a");
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    ASSERT_EQ(jobs().lease_next("w", 60)->attempts, attempt);
+    clock_.advance(61s);
+  }
+  EXPECT_EQ(jobs().lease_next("w", 60), std::nullopt);
+  const Job job = jobs().get(1);
+  EXPECT_EQ(job.state, JobState::failed);
+  EXPECT_EQ(job.error_code, "unavailable");
+  EXPECT_THAT(job.error_message, testing::HasSubstr("without a word"));
+  EXPECT_EQ(registry().show(name_of("a")).active_job, std::nullopt);
+}
+
+TEST_F(Jobs, AFailureThatMayPassIsTriedAgainOneThatWillNotIsNot) {
+  add("a");
+  add("b");
+  Job job = *jobs().lease_next("w", 60);
+  EXPECT_EQ(jobs().fail(job.id, job.fence, Code::exhausted, "out of RAM", true), JobState::queued);
+  EXPECT_EQ(jobs().get(job.id).error_message, "out of RAM") << "the last failure is still told";
+  job = *jobs().lease_next("w", 60);
+  EXPECT_EQ(jobs().fail(job.id, job.fence, Code::invalid, "unreadable photo", false), JobState::failed);
+  EXPECT_EQ(jobs().get(job.id).finished_at, clock_.now());
+  EXPECT_ERROR(jobs().complete(job.id, job.fence), Code::conflict, "is failed, not running");
+}
+
+TEST_F(Jobs, ReleaseCostsNoAttempt) {
+  add("a");
+  const Job job = *jobs().lease_next("w", 60);
+  jobs().release(job.id, job.fence);
+  EXPECT_EQ(jobs().get(job.id).state, JobState::queued);
+  EXPECT_EQ(jobs().get(job.id).attempts, 0);
+}
+
+TEST_F(Jobs, AtStartEveryLeaseIsTakenBack) {
+  add("a");
+  jobs().lease_next("w", 3600);
+  reopen();
+  EXPECT_EQ(jobs().requeue_expired(), 0);
+  EXPECT_EQ(jobs().requeue_expired(true), 1);
+  EXPECT_EQ(jobs().get(1).state, JobState::queued);
+}
+
+TEST_F(Jobs, CancelEndsAQueuedOneAndARunningOneWhichLearnsOfIt) {
+  const auto queued = add("a").job.id;
+  EXPECT_EQ(jobs().cancel(queued, "tester", "typo").state, JobState::cancelled);
+  EXPECT_EQ(jobs().cancel(queued, "tester").state, JobState::cancelled) << "twice is once";
+  enqueue("a");
+  const Job running = *jobs().lease_next("w", 60);
+  jobs().cancel(running.id, "tester");
+  EXPECT_ERROR(jobs().heartbeat(running.id, running.fence, {}, 60), Code::cancelled, "was cancelled");
+  EXPECT_ERROR(registry().commit_learned({.job = running.id, .fence = running.fence, .version = result_for("a", "d")}),
+               Code::cancelled, "was cancelled");
+  EXPECT_EQ(registry().counts().versions, 0);
+  EXPECT_EQ(jobs().lease_next("w", 60), std::nullopt);
+}
+
+TEST_F(Jobs, WhatHasEndedCannotBeCancelled) {
+  add("a");
+  const Job job = *jobs().lease_next("w", 60);
+  jobs().complete(job.id, job.fence);
+  EXPECT_ERROR(jobs().cancel(job.id, "tester"), Code::conflict, "already done");
+}
+
+TEST_F(Jobs, ADeadlineThatPassedInTheQueueEndsTheJob) {
+  AddRequest request = request_for("a");
+  request.deadline = clock_.now() + 1h;
+  registry().add_concept(request);
+  clock_.advance(2h);
+  EXPECT_EQ(jobs().lease_next("w", 60), std::nullopt);
+  EXPECT_EQ(jobs().get(1).state, JobState::failed);
+  EXPECT_THAT(jobs().get(1).error_message, testing::HasSubstr("deadline"));
+}
+
+TEST_F(Jobs, AFullQueueIsBusyAndAddsNothing) {
+  registry_.reset();
+  registry_ = Registry::open(folder_ / "data", clock_, {.jobs_queued_max = 2});
+  add("a");
+  add("b");
+  EXPECT_ERROR(add("c"), Code::busy, "queue is full");
+  EXPECT_EQ(registry().names().size(), 2u);
+}
+
+TEST_F(Jobs, AreListedNewestFirstAndByWhatIsAsked) {
+  add("a");
+  add("b");
+  enqueue("a");
+  jobs().enqueue({.kind = JobKind::consolidate, .requested_by = "night"});
+  jobs().lease_next("w", 60);
+  EXPECT_EQ(jobs().list().size(), 4u);
+  EXPECT_EQ(jobs().list().front().id, 4);
+  EXPECT_EQ(jobs().list({.limit = 2}).size(), 2u);
+  EXPECT_EQ(jobs().list({.state = JobState::running}).size(), 1u);
+  EXPECT_EQ(jobs().list({.kind = JobKind::consolidate}).front().name, "");
+  EXPECT_EQ(jobs().list({.name = "a"}).size(), 2u);
+  EXPECT_EQ(jobs().list({.state = JobState::queued, .name = "a"}).size(), 1u);
+}
+
+TEST_F(Jobs, WhatDoesNotExistIsSaid) {
+  EXPECT_ERROR(jobs().get(99), Code::not_found, "no job 99");
+  EXPECT_ERROR(jobs().cancel(99, "tester"), Code::not_found, "no job 99");
+  EXPECT_ERROR(jobs().enqueue({.name = "nobody"}), Code::not_found, "nobody");
+  EXPECT_ERROR(jobs().enqueue({}), Code::invalid, "name of a concept");
+}
+
+TEST_F(Jobs, EveryWordReadsBack) {
+  for (const JobState state :
+       {JobState::queued, JobState::running, JobState::done, JobState::failed, JobState::cancelled})
+    EXPECT_EQ(job_state_from_string(to_string(state)), state);
+  for (const JobKind kind : {JobKind::learn, JobKind::consolidate, JobKind::evaluate, JobKind::import})
+    EXPECT_EQ(job_kind_from_string(to_string(kind)), kind);
+  EXPECT_ERROR(job_state_from_string("sleeping"), Code::invalid, "queued, running");
+}
+
+}  // namespace
+}  // namespace conceptd::registry::test
