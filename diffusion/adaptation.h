@@ -4,10 +4,12 @@
 //   Who attends to whom?                                         route()
 //   How often does attention run, over what, and how is it mixed? attend()
 //
-// The stock answers are the frozen model's own. Nothing is ever merged into, wrapped around or swapped inside a model: models pass
-// `adapt` down and never look at it. A site is the checkpoint prefix of a layer ("mid_block.attentions.0.transformer_blocks.0.attn2.to_k").
+// The stock answers are the frozen model's own. Nothing is ever merged into, wrapped around or swapped inside a model:
+// models pass `adapt` down and never look at it. A site is the checkpoint prefix of a layer
+// ("mid_block.attentions.0.transformer_blocks.0.attn2.to_k").
 //
-// Legend for this room: b batch, l image tokens, n text tokens, h heads, d head width, c context width, i = h*d, s latent side.
+// Legend for this room: b batch, l image tokens, n text tokens, h heads, d head width, c context width, i = h*d, s
+// latent side.
 #pragma once
 #include <string>
 
@@ -19,26 +21,29 @@ struct Site {
   std::string path;  // filled once, by name_sites()
 };
 
-struct Attend {   // everything softmax will see
-  Tensor query;   // (b, h, l, d)  after projection
-  Tensor key;     // (b, h, n, d)
-  Tensor value;   // (b, h, n, d)
-  Tensor bias;    // broadcasts to (b, h, l, n); undefined: none
+struct Attend {  // everything softmax will see
+  Tensor query;  // (b, h, l, d)  after projection
+  Tensor key;    // (b, h, n, d)
+  Tensor value;  // (b, h, n, d)
+  Tensor bias;   // broadcasts to (b, h, l, n); undefined: none
 };
 
 struct AdaptedLinearImpl;
 struct AttentionImpl;
 
-// What one batch changes about the frozen model. It belongs to one batch and one thread, and may keep state over blocks and steps.
+// What one batch changes about the frozen model. It belongs to one batch and one thread, and may keep state over blocks
+// and steps.
 class Adaptation {
  public:
   virtual ~Adaptation() = default;
   virtual Tensor linear(AdaptedLinearImpl& base, const Tensor& x);  // (…, in) -> (…, out)
   virtual void route(const Site&, Attend&) {}
-  virtual Tensor attend(AttentionImpl& attention, const Tensor& x, const Tensor& context);  // (b, l, query width) -> the same
+  virtual Tensor attend(AttentionImpl& attention, const Tensor& x,
+                        const Tensor& context);  // (b, l, query width) -> the same
 };
 
-// A linear layer that an Adaptation may answer for. Weights are (out, in), or (out, in, 1, 1) where the checkpoint stores a 1x1 convolution.
+// A linear layer that an Adaptation may answer for. Weights are (out, in), or (out, in, 1, 1) where the checkpoint
+// stores a 1x1 convolution.
 struct AdaptedLinearImpl : torch::nn::Module {
   enum class Layout { Linear, Pointwise };
   AdaptedLinearImpl(int64_t in, int64_t out, bool with_bias = true, Layout layout = Layout::Linear);

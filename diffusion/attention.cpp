@@ -92,7 +92,8 @@ Transformer2DModelImpl::Transformer2DModelImpl(int64_t width, int64_t context_wi
   norm = register_module("norm", nn::GroupNorm(nn::GroupNormOptions(norm_groups, width).eps(1e-6)));
   proj_in = register_module("proj_in", AdaptedLinear(width, width, true, layout));
   transformer_blocks = register_module("transformer_blocks", nn::ModuleList());
-  for (int64_t k = 0; k < layers; ++k) transformer_blocks->push_back(BasicTransformerBlock(width, context_width, heads));
+  for (int64_t k = 0; k < layers; ++k)
+    transformer_blocks->push_back(BasicTransformerBlock(width, context_width, heads));
   proj_out = register_module("proj_out", AdaptedLinear(width, width, true, layout));
 }
 

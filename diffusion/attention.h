@@ -4,7 +4,8 @@
 
 namespace conceptd::diffusion {
 
-// softmax(query keyT / sqrt(d) + bias) value, heads joined: (b, l, i). Slices over queries when the logits would be large.
+// softmax(query keyT / sqrt(d) + bias) value, heads joined: (b, l, i). Slices over queries when the logits would be
+// large.
 Tensor softmax_attention(const Attend& a);
 
 // Multi-head attention. `context` is x itself for self-attention, the text states (b, n, c) for cross-attention.
@@ -38,7 +39,8 @@ struct BasicTransformerBlockImpl : torch::nn::Module {
 TORCH_MODULE(BasicTransformerBlock);
 
 struct Transformer2DModelImpl : torch::nn::Module {
-  Transformer2DModelImpl(int64_t width, int64_t context_width, int64_t heads, int64_t layers, int64_t norm_groups, bool linear_projection);
+  Transformer2DModelImpl(int64_t width, int64_t context_width, int64_t heads, int64_t layers, int64_t norm_groups,
+                         bool linear_projection);
   Tensor forward(const Tensor& x, const Tensor& context, Adaptation& adapt);  // (b, width, s, s), channels last
   torch::nn::GroupNorm norm{nullptr};
   AdaptedLinear proj_in{nullptr}, proj_out{nullptr};

@@ -25,8 +25,8 @@ VaeAttentionImpl::VaeAttentionImpl(int64_t channels, int64_t norm_groups) {
 Tensor VaeAttentionImpl::forward(const Tensor& x) {
   const auto height = x.size(2), width = x.size(3);
   const auto y = diffusion::group_norm(x, group_norm).permute({0, 2, 3, 1}).flatten(1, 2);  // (b, l, channels)
-  const auto out = softmax_attention(
-      {to_q->plain(y).unsqueeze(1), to_k->plain(y).unsqueeze(1), to_v->plain(y).unsqueeze(1), {}});
+  const auto out =
+      softmax_attention({to_q->plain(y).unsqueeze(1), to_k->plain(y).unsqueeze(1), to_v->plain(y).unsqueeze(1), {}});
   return x + to_out->at<AdaptedLinearImpl>(0).plain(out).unflatten(1, {height, width}).permute({0, 3, 1, 2});
 }
 
@@ -68,7 +68,8 @@ VaeEncoderImpl::VaeEncoderImpl(const AutoencoderKLConfig& config) {
   down_blocks = register_module("down_blocks", nn::ModuleList());
   for (std::size_t level = 0; level < widths.size(); ++level) {
     const auto resample = level + 1 < widths.size() ? VaeBlockImpl::Resample::Down : VaeBlockImpl::Resample::None;
-    down_blocks->push_back(VaeBlock(widths[level ? level - 1 : 0], widths[level], config.layers_per_block, config.norm_groups, resample));
+    down_blocks->push_back(
+        VaeBlock(widths[level ? level - 1 : 0], widths[level], config.layers_per_block, config.norm_groups, resample));
   }
   mid_block = register_module("mid_block", VaeMidBlock(widths.back(), config.norm_groups));
   conv_norm_out = register_module("conv_norm_out", norm(config.norm_groups, widths.back()));
@@ -111,10 +112,13 @@ AutoencoderKLImpl::AutoencoderKLImpl(AutoencoderKLConfig config_) : config(std::
 }
 
 DiagonalGaussian AutoencoderKLImpl::encode(const Tensor& picture) {
-  const auto halves = quant_conv(encoder(picture)).chunk(2, 1);
+  const auto moments = quant_conv(encoder(picture.to(quant_conv->weight.scalar_type())));
+  const auto halves = moments.to(picture.scalar_type()).chunk(2, 1);
   return {halves[0], halves[1].clamp(-30.0, 20.0)};
 }
 
-Tensor AutoencoderKLImpl::decode(const Tensor& latent) { return decoder(convolve(post_quant_conv, latent)); }
+Tensor AutoencoderKLImpl::decode(const Tensor& latent) {
+  return decoder(convolve(post_quant_conv, latent.to(post_quant_conv->weight.scalar_type()))).to(latent.scalar_type());
+}
 
 }  // namespace conceptd::diffusion

@@ -1,7 +1,7 @@
 // AutoencoderKL: pictures to latents and back, in the diffusers layout; member names are checkpoint keys.
 // Source: huggingface/diffusers v0.30.3 (behaviour); Rombach et al. 2022, §3.1.
-// Pictures are (b, 3, height, width) in -1..1. Latents are (b, latent_channels, height / f, width / f), f = 2^(levels - 1), *unscaled*:
-// the diffusion model sees latents * scaling_factor.
+// Pictures are (b, 3, height, width) in -1..1. Latents are (b, latent_channels, height / f, width / f), f = 2^(levels -
+// 1), *unscaled*: the diffusion model sees latents * scaling_factor.
 #pragma once
 #include <nlohmann/json_fwd.hpp>
 #include <vector>
@@ -11,7 +11,8 @@
 namespace conceptd::diffusion {
 
 struct AutoencoderKLConfig {
-  int64_t in_channels = 3, out_channels = 3, latent_channels = 4, layers_per_block = 2, norm_groups = 32, sample_size = 512;
+  int64_t in_channels = 3, out_channels = 3, latent_channels = 4, layers_per_block = 2, norm_groups = 32,
+          sample_size = 512;
   std::vector<int64_t> block_out_channels{128, 256, 512, 512};
   double scaling_factor = 0.18215;
   static AutoencoderKLConfig from_json(const nlohmann::json& config);  // Error{invalid} names the field

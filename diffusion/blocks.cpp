@@ -1,15 +1,17 @@
 #include "diffusion/blocks.h"
 
+#include "diffusion/group_norm.h"
+
 namespace conceptd::diffusion {
 namespace nn = torch::nn;
 
 Tensor group_norm(const Tensor& x, nn::GroupNorm& norm) {
-  const auto y = torch::group_norm(x.to(torch::kFloat), norm->options.num_groups(), norm->weight.to(torch::kFloat),
-                                   norm->bias.to(torch::kFloat), norm->options.eps());
-  return y.to(x.scalar_type());
+  return fused_group_norm(x, norm->weight, norm->bias, norm->options.num_groups(), norm->options.eps(), false);
 }
 
-Tensor group_norm_silu(const Tensor& x, nn::GroupNorm& norm) { return torch::silu(group_norm(x, norm)); }
+Tensor group_norm_silu(const Tensor& x, nn::GroupNorm& norm) {
+  return fused_group_norm(x, norm->weight, norm->bias, norm->options.num_groups(), norm->options.eps(), true);
+}
 
 nn::Conv2d conv3x3(int64_t in, int64_t out, int64_t stride, int64_t padding) {
   return nn::Conv2d(nn::Conv2dOptions(in, out, 3).stride(stride).padding(padding));

@@ -110,8 +110,8 @@ UNet2DConditionModelImpl::UNet2DConditionModelImpl(UNetConfig config_) : config(
     const auto in = widths[std::min(level + 1, widths.size() - 1)];
     up_blocks->push_back(UNetUpBlock(config, level, in, time_width));
   }
-  conv_norm_out = register_module("conv_norm_out",
-                                  nn::GroupNorm(nn::GroupNormOptions(config.norm_groups, widths[0]).eps(config.norm_eps)));
+  conv_norm_out = register_module(
+      "conv_norm_out", nn::GroupNorm(nn::GroupNormOptions(config.norm_groups, widths[0]).eps(config.norm_eps)));
   conv_out = register_module("conv_out", conv3x3(widths[0], config.out_channels));
   name_sites(*this);
 }
@@ -120,13 +120,15 @@ Tensor UNet2DConditionModelImpl::forward(const Tensor& sample, const Tensor& tim
                                          Adaptation& adapt) {
   const auto features = timestep_features(timesteps.expand({sample.size(0)}), config.block_out_channels[0],
                                           config.flip_sin_to_cos, config.freq_shift);
-  const auto time = torch::silu(time_embedding(features.to(sample.scalar_type()), adapt));  // every resnet applies SiLU first
-  auto x = convolve(conv_in, sample);
+  const auto dtype = conv_in->weight.scalar_type();  // computes in this; comes and goes in the sample's
+  const auto text = context.to(dtype);
+  const auto time = torch::silu(time_embedding(features.to(dtype), adapt));  // every resnet applies SiLU first
+  auto x = convolve(conv_in, sample.to(dtype));
   std::vector<Tensor> skips{x};
-  for (const auto& block : *down_blocks) x = block->as<UNetDownBlockImpl>()->forward(x, time, context, adapt, skips);
-  x = mid_block(x, time, context, adapt);
-  for (const auto& block : *up_blocks) x = block->as<UNetUpBlockImpl>()->forward(x, time, context, adapt, skips);
-  return convolve(conv_out, group_norm_silu(x, conv_norm_out));
+  for (const auto& block : *down_blocks) x = block->as<UNetDownBlockImpl>()->forward(x, time, text, adapt, skips);
+  x = mid_block(x, time, text, adapt);
+  for (const auto& block : *up_blocks) x = block->as<UNetUpBlockImpl>()->forward(x, time, text, adapt, skips);
+  return convolve(conv_out, group_norm_silu(x, conv_norm_out)).to(sample.scalar_type());
 }
 
 }  // namespace conceptd::diffusion

@@ -1,5 +1,5 @@
-// UNet2DConditionModel: the denoiser of Stable Diffusion 1.x, in the diffusers layout; member names are checkpoint keys.
-// Source: huggingface/diffusers v0.30.3 (behaviour); Rombach et al. 2022, §3.3 (cross-attention conditioning).
+// UNet2DConditionModel: the denoiser of Stable Diffusion 1.x, in the diffusers layout; member names are checkpoint
+// keys. Source: huggingface/diffusers v0.30.3 (behaviour); Rombach et al. 2022, §3.3 (cross-attention conditioning).
 #pragma once
 #include <nlohmann/json_fwd.hpp>
 #include <vector>
@@ -13,13 +13,16 @@ struct UNetConfig {
   int64_t in_channels = 4, out_channels = 4, layers_per_block = 2, cross_attention_width = 768, norm_groups = 32;
   int64_t downsample_padding = 1, sample_size = 64;  // sample_size: the latent side it was trained for
   std::vector<int64_t> block_out_channels{320, 640, 1280, 1280};
-  std::vector<int64_t> heads{8, 8, 8, 8};            // a level each. diffusers calls this attention_head_dim, and keeps the misnomer
+  std::vector<int64_t> heads{8, 8, 8,
+                             8};  // a level each. diffusers calls this attention_head_dim, and keeps the misnomer
   std::vector<int64_t> transformer_layers{1, 1, 1, 1};
-  std::vector<bool> attention{true, true, true, false};  // does this level of the encoder attend? the decoder mirrors it
+  std::vector<bool> attention{true, true, true,
+                              false};  // does this level of the encoder attend? the decoder mirrors it
   double norm_eps = 1e-5;
   bool linear_projection = false, flip_sin_to_cos = true;
   double freq_shift = 0;
-  static UNetConfig from_json(const nlohmann::json& config);  // Error{invalid} names the field that is missing or not supported
+  static UNetConfig from_json(
+      const nlohmann::json& config);  // Error{invalid} names the field that is missing or not supported
   nlohmann::json to_json() const;
 };
 

@@ -1,0 +1,34 @@
+// The stages of making the embedded base, in order. Each resumes from its folder below `run` and writes finished
+// weights below `out`.
+//
+//   autoencoder  pictures -> latents -> pictures      vae/
+//   text         captions, contrastively against an image tower, with binding heads      text_encoder/, tokenizer/,
+//   image_encoder/ unet         the denoiser, on frozen latents and frozen text states      unet/, scheduler/
+#pragma once
+#include <cstdint>
+#include <filesystem>
+
+#include "learner/world/world.h"
+
+namespace conceptd::pretrain {
+
+struct StageOptions {
+  std::filesystem::path run = ".training", out = "models/tiny-64";
+  int64_t steps = 10000;  // of the whole schedule: the learning rate follows it
+  int64_t micro_batch = 16, micro_batches = 4;
+  double rate = 1e-3;
+  int workers = 2;
+  std::uint64_t seed = 1;
+  double checkpoint_s = 180, grid_s = 600;
+  world::Breadth breadth;
+  int64_t stop_after_s = 0;  // end early, with everything saved; 0: no limit
+};
+
+void train_autoencoder(const StageOptions& options);
+void train_text(const StageOptions& options);
+void train_unet(const StageOptions& options);
+
+// A generator for one task of one step: runs repeat, and resumed runs go on with fresh scenes.
+world::Random task_random(std::uint64_t seed, int64_t step, int64_t task);
+
+}  // namespace conceptd::pretrain

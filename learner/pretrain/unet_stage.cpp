@@ -1,0 +1,164 @@
+// The denoiser: v-prediction (Salimans & Ho 2022) with min-SNR-5 weights (Hang et al. 2023), caption dropout for
+// guidance, frozen text and latents.
+#include "core/file_io.h"
+#include "learner/pretrain/caption_reading.h"
+#include "learner/pretrain/checkpoint.h"
+#include "learner/pretrain/latent_pool.h"
+#include "learner/pretrain/progress.h"
+#include "learner/pretrain/sampling.h"
+#include "learner/pretrain/stages.h"
+#include "learner/pretrain/text_model.h"
+
+namespace conceptd::pretrain {
+using diffusion::UNet2DConditionModel;
+namespace fs = std::filesystem;
+
+namespace {
+constexpr double kCaptionDropout = .1, kMinSnr = 5;
+constexpr int64_t kFresh = 4;
+
+diffusion::UNetConfig config(const diffusion::AutoencoderKLConfig& vae, int64_t text_width) {
+  diffusion::UNetConfig c;
+  c.in_channels = c.out_channels = vae.latent_channels;
+  c.block_out_channels = {64, 128, 192}, c.attention = {false, true, true}, c.heads = {4, 4, 4},
+  c.transformer_layers = {1, 1, 1};
+  c.layers_per_block = 1, c.norm_groups = 16, c.cross_attention_width = text_width;
+  return c;
+}
+
+struct Frozen {
+  explicit Frozen(const StageOptions& options)
+      : codec(read_file(options.out / "tokenizer" / "vocab.json", 1 << 24)),
+        text(text_config(codec.size())),
+        vae(diffusion::AutoencoderKLConfig::from_json(
+            nlohmann::json::parse(read_file(options.out / "vae" / "config.json", 1 << 20)))) {
+    load_component(options.out / "text_encoder" / "model.safetensors", *text);
+    load_component(options.out / "vae" / "diffusion_pytorch_model.safetensors", *vae);
+  }
+  Tensor states(const std::vector<std::string>& captions) {  // (b, n, c)
+    torch::NoGradGuard frozen;
+    diffusion::Adaptation base;
+    return text(codec.encode(captions), base).last_hidden_state;
+  }
+  CaptionCodec codec;
+  diffusion::ClipTextModel text;
+  diffusion::AutoencoderKL vae;
+};
+
+Tensor loss_of(UNet2DConditionModel& unet, const Tensor& latents, const Tensor& context, const Tensor& alphas) {
+  const auto b = latents.size(0);
+  // One timestep from each of b equal slices of the schedule: the same distribution, less variance.
+  const auto t =
+      ((torch::rand({b}) + torch::randperm(b)) / static_cast<double>(b) * 1000).to(torch::kLong).clamp_max(999);
+  const auto a = alphas.index_select(0, t).view({b, 1, 1, 1});
+  const auto noise = torch::randn_like(latents);
+  const auto noisy = a.sqrt() * latents + (1 - a).sqrt() * noise, target = a.sqrt() * noise - (1 - a).sqrt() * latents;
+  diffusion::Adaptation base;
+  const auto error = (unet(noisy, t, context, base) - target).pow(2).mean({1, 2, 3});
+  const auto snr = (a / (1 - a)).view({b});
+  return (error * snr.clamp_max(kMinSnr) / (snr + 1)).mean();
+}
+
+std::vector<std::string> grid_captions() {
+  return {"a red mug on the beach",
+          "a blue car on the grass",
+          "a green kettle on a table",
+          "a yellow duck in the sea",
+          "a purple house at sunset",
+          "a pink flower in the desert",
+          "a teal boat in the sea",
+          "an orange fish in the sea",
+          "a striped red and yellow shirt",
+          "a dotted blue hat in the snow",
+          "a checked green backpack",
+          "a blue mug with a star at night",
+          "a red rocket on the moon",
+          "a cat in the snow",
+          "a kettle on a table",
+          "a kettle on a table",
+          "a clock at night",
+          "a robot with a heart",
+          "a striped purple umbrella",
+          "a crown in the sky",
+          "a red ball and a blue ball",
+          "a red car and a green tree",
+          "a yellow duck and a purple boot",
+          "a pink house and a blue boat at night"};
+}
+
+void draw_grid(Frozen& frozen, UNet2DConditionModel& unet, const fs::path& path) {
+  auto captions = grid_captions();
+  for (auto& caption : captions) {
+    if (caption.starts_with("an ")) caption.erase(1, 1);
+  }
+  const auto latents = sample_ddim(unet, frozen.states(captions), frozen.states({""}), world::kSide / 4, 25, 3.5, 7);
+  torch::NoGradGuard guard;
+  save_grid(path.string(), frozen.vae->decode(latents / frozen.vae->config.scaling_factor), 8);
+}
+}  // namespace
+
+void train_unet(const StageOptions& options) {
+  const auto folder = RunFolder{options.run}.stage("unet");
+  Frozen frozen(options);
+  const auto settings = config(frozen.vae->config, frozen.text->config.hidden_size);
+  torch::manual_seed(static_cast<int64_t>(options.seed));
+  std::vector<UNet2DConditionModel> replicas;
+  for (int k = 0; k < options.workers; ++k) replicas.emplace_back(settings);
+  FlatParameters flat(*replicas[0]);
+  std::vector<Tensor> gradients;
+  std::vector<LatentPool> pools;
+  for (auto& replica : replicas) {
+    flat.share_with(*replica);
+    gradients.push_back(flat.attach_gradients(*replica));
+    pools.emplace_back(frozen.vae, 16384);
+  }
+  Adam adam(flat.values(), {.ema = .9995});
+  const auto resumed = load_resume(folder, adam);
+  int64_t step = resumed ? resumed->value("step", int64_t{0}) : 0,
+          images = resumed ? resumed->value("images", int64_t{0}) : 0;
+  torch::manual_seed(static_cast<int64_t>(options.seed) + step);
+  const auto alphas = alphas_cumprod();
+  const auto empty = frozen.states({""});
+  Workers workers(options.workers);
+  Progress progress("unet", step, options.steps);
+  double saved_s = 0, grid_s = 0;
+  UNet2DConditionModel average(settings);
+  FlatParameters shown(*average);
+  const auto save = [&] {
+    shown.values().copy_(adam.average);
+    save_resume(folder, adam, {{"step", step}, {"images", images}, {"loss", progress.value("loss")}});
+    save_component(options.out / "unet", "diffusion_pytorch_model.safetensors", shown, shown.values(),
+                   settings.to_json());
+  };
+  const auto grid = [&] {
+    shown.values().copy_(adam.average);
+    workers.run(
+        1, [&](int, int) { draw_grid(frozen, average, folder / ("grid-" + std::to_string(images / 1000) + "k.png")); });
+  };
+  while (step < options.steps &&
+         (!options.stop_after_s || progress.seconds() < static_cast<double>(options.stop_after_s))) {
+    std::vector<double> losses(options.micro_batches);
+    workers.run(static_cast<int>(options.micro_batches), [&](int worker, int task) {
+      auto random = task_random(options.seed, step, task);
+      const auto batch = pools[worker].draw(options.micro_batch, kFresh, random, options.breadth);
+      std::vector<std::string> captions;
+      for (const auto& scene : batch.scenes) {
+        const bool dropped = static_cast<double>(random() % 1000) < 1000 * kCaptionDropout;
+        captions.push_back(dropped ? "" : world::caption(scene, random));
+      }
+      auto loss = loss_of(replicas[worker], batch.latents, frozen.states(captions), alphas);
+      (loss / static_cast<double>(options.micro_batches)).backward();
+      losses[task] = loss.item<double>();
+    });
+    adam.step(workers, gradients, learning_rate(step, options.steps, options.rate, 200), step);
+    for (const double loss : losses) progress.measure("loss", loss);
+    images += options.micro_batch * options.micro_batches;
+    progress.advance(++step, options.micro_batch * options.micro_batches);
+    if (progress.seconds() - saved_s > options.checkpoint_s) save(), saved_s = progress.seconds();
+    if (progress.seconds() - grid_s > options.grid_s) grid(), grid_s = progress.seconds();
+  }
+  save();
+  grid();
+}
+
+}  // namespace conceptd::pretrain

@@ -1,0 +1,51 @@
+#include "learner/pretrain/workers.h"
+
+#include "diffusion/torch.h"
+
+namespace conceptd::pretrain {
+
+Workers::Workers(int count) {
+  for (int k = 0; k < count; ++k) threads_.emplace_back([this, k] { loop(k); });
+}
+
+Workers::~Workers() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  start_.notify_all();
+  for (auto& thread : threads_) thread.join();
+}
+
+void Workers::run(int tasks, const Work& work) {
+  std::unique_lock lock(mutex_);
+  work_ = &work, tasks_ = tasks, next_ = 0, failure_ = nullptr;
+  start_.notify_all();
+  finished_.wait(lock, [&] { return next_ >= tasks_ && running_ == 0; });
+  work_ = nullptr;
+  if (failure_) std::rethrow_exception(failure_);
+}
+
+void Workers::loop(int worker) {
+  at::set_num_threads(1);  // OpenMP's count belongs to the calling thread
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    start_.wait(lock, [&] { return stopping_ || (work_ && next_ < tasks_); });
+    if (stopping_) return;
+    const int task = next_++;
+    const auto* work = work_;
+    ++running_;
+    lock.unlock();
+    std::exception_ptr failure;
+    try {
+      (*work)(worker, task);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    lock.lock();
+    if (failure && !failure_) failure_ = failure;
+    if (--running_ == 0 && next_ >= tasks_) finished_.notify_all();
+  }
+}
+
+}  // namespace conceptd::pretrain
