@@ -40,6 +40,8 @@ int main(int argc, char** argv) {
   stage("autoencoder", "pictures to latents and back", pretrain::train_autoencoder, 8000, 2e-3, 8);
   stage("text", "captions, contrastively, with binding heads", pretrain::train_text, 3000, 1e-3, 48);
   stage("unet", "the denoiser", pretrain::train_unet, 20000, 1e-3, 16);
+  stage("evaluator", "the net that reads pictures; --out models/evaluator", pretrain::train_evaluator, 4000, 1e-3, 32);
+  stage("assemble", "index, scheduler, tokenizer settings and the covariance of captions", pretrain::assemble, 0, 0, 0);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

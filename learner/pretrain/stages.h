@@ -27,6 +27,8 @@ struct StageOptions {
 void train_autoencoder(const StageOptions& options);
 void train_text(const StageOptions& options);
 void train_unet(const StageOptions& options);
+void train_evaluator(const StageOptions& options);  // another model altogether: models/evaluator
+void assemble(const StageOptions& options);         // the folder around the weights, and perfusion's covariance
 
 // A generator for one task of one step: runs repeat, and resumed runs go on with fresh scenes.
 world::Random task_random(std::uint64_t seed, int64_t step, int64_t task);

@@ -1,0 +1,79 @@
+#include "learner/evaluate/attribute_net.h"
+
+#include "core/error.h"
+#include "diffusion/safetensors.h"
+
+namespace conceptd::evaluate {
+namespace nn = torch::nn;
+
+namespace {
+int64_t classes_of(int question) {
+  switch (question) {
+    case kShape:
+      return static_cast<int64_t>(world::shape_words().size()) + 1;
+    case kFirst:
+    case kSecond:
+      return static_cast<int64_t>(world::colour_words().size());
+    case kPattern:
+      return static_cast<int64_t>(world::pattern_words().size());
+    default:
+      return static_cast<int64_t>(world::badge_words().size());
+  }
+}
+}  // namespace
+
+AttributeNetImpl::AttributeNetImpl() {
+  body = register_module("body", nn::Sequential());
+  int64_t in = 3;
+  for (const auto& [out, stride] :
+       {std::pair<int64_t, int64_t>{32, 2}, {64, 2}, {64, 1}, {128, 2}, {128, 1}, {192, 2}}) {
+    body->push_back(nn::Conv2d(nn::Conv2dOptions(in, out, 3).stride(stride).padding(1)));
+    body->push_back(nn::ReLU());
+    in = out;
+  }
+  hidden = register_module("hidden", nn::Linear(192 * 16, 384));
+  background = register_module("background", nn::Linear(384, static_cast<int64_t>(world::background_words().size())));
+  identity = register_module("identity", nn::Linear(384, 64));
+  heads = register_module("heads", nn::ModuleList());
+  for (int place = 0; place < 2; ++place) {
+    for (int question = 0; question < kQuestions; ++question) heads->push_back(nn::Linear(384, classes_of(question)));
+  }
+}
+
+Answers AttributeNetImpl::forward(const Tensor& pictures) {
+  const auto x =
+      torch::relu(hidden(body->forward(pictures.contiguous(at::MemoryFormat::ChannelsLast)).contiguous().flatten(1)));
+  Answers answers;
+  for (int k = 0; k < 2 * kQuestions; ++k) {
+    answers.place[k / kQuestions][k % kQuestions] = heads->at<nn::LinearImpl>(static_cast<std::size_t>(k)).forward(x);
+  }
+  answers.background = background(x);
+  answers.identity = nn::functional::normalize(identity(x));
+  return answers;
+}
+
+Truth truth_of(const world::Scene& scene) {
+  Truth truth{{{0, -100, -100, -100, -100}, {0, -100, -100, -100, -100}}, scene.background};
+  for (std::size_t k = 0; k < std::min<std::size_t>(2, scene.objects.size()); ++k) {
+    const auto& i = scene.objects[k].instance;
+    auto& row = truth.place[k];
+    row[kShape] = i.shape + 1, row[kFirst] = i.first.word, row[kPattern] = i.pattern, row[kBadge] = i.badge;
+    row[kSecond] = i.second.word == i.first.word ? -100 : i.second.word;
+  }
+  return truth;
+}
+
+AttributeNet load_attribute_net(const std::filesystem::path& file) {
+  torch::NoGradGuard frozen;
+  AttributeNet net;
+  auto weights = diffusion::load_safetensors(file);
+  for (auto& item : net->named_parameters()) {
+    const auto found = weights.find(item.key());
+    if (found == weights.end()) throw Error(Code::corrupt, file.string() + " lacks '" + item.key() + "'");
+    item.value().copy_(found->second);
+    item.value().requires_grad_(false);
+  }
+  return net;
+}
+
+}  // namespace conceptd::evaluate

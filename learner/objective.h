@@ -1,0 +1,38 @@
+// What every learner minimises, shared as arithmetic and not as a framework: the denoising error on a few photos, where
+// the subject is.
+//
+// Ho et al. 2020, eq. 14 (L_simple); Tewel et al. 2023 for the mask. Legend: k photos, b rows of a step, c latent
+// channels, s latent side.
+#pragma once
+#include "diffusion/model_bundle.h"
+#include "diffusion/schedulers/noise_schedule.h"
+
+namespace conceptd::learner {
+using torch::Tensor;
+
+// Photos as the denoiser sees them.
+struct PhotoLatents {
+  Tensor mean, std;  // (k, c, s, s), scaled: a draw is mean + std * noise
+  Tensor mask;       // (k, 1, s, s) in 0..1, each photo's largest value is 1
+};
+// photos (k, 3, height, width) in -1..1, masks (k, 1, height, width) in 0..1 or undefined (everywhere).
+PhotoLatents encode_photos(diffusion::ModelBundle& bundle, const Tensor& photos, const Tensor& masks);
+
+// One draw of everything a step is random in.
+struct Draw {
+  Tensor photo;      // (b) int64, which photo
+  Tensor noisy;      // (b, c, s, s)
+  Tensor target;     // (b, c, s, s), by the base's prediction type
+  Tensor timesteps;  // (b) int64, one from each of b equal slices of the schedule
+  Tensor mask;       // (b, 1, s, s)
+};
+Draw draw_step(const PhotoLatents& photos, const diffusion::NoiseSchedule& schedule, int64_t b,
+               torch::Generator& random);
+
+// mean over everything of mask * (prediction - target)^2: plain mean, no division by the mask's sum.
+Tensor masked_loss(const Tensor& prediction, const Tensor& target, const Tensor& mask);
+
+// Prompts of the "a photo of a {}" kind, as far as every word is one token of this base.
+std::vector<std::string> templates_for(const diffusion::ClipTokenizer& tokenizer);
+
+}  // namespace conceptd::learner

@@ -1,0 +1,135 @@
+#include "learner/perfusion/perfusion.h"
+
+#include "diffusion/edits/edited.h"
+#include "diffusion/token_covariance.h"
+#include "learner/objective.h"
+#include "learner/settings.h"
+#include "learner/stopwatch.h"
+#include "learner/word_embedding.h"
+
+namespace conceptd::learner {
+using diffusion::Edited;
+using diffusion::EditSet;
+
+PerfusionSettings PerfusionSettings::from_json(const nlohmann::json& settings) {
+  PerfusionSettings s;
+  SettingsReader reader(settings, "perfusion");
+  reader.whole("steps", s.steps, 1, 10000);
+  reader.whole("batch", s.batch, 1, 256);
+  reader.number("value_rate", s.value_rate, 0, 1);
+  reader.number("word_rate", s.word_rate, 0, 1);
+  reader.number("bias", s.bias, 0, 1);
+  reader.number("temperature", s.temperature, 1e-3, 1);
+  reader.number("momentum", s.momentum, 0, 1);
+  reader.whole("preview_every", s.preview_every, 0, 10000);
+  reader.finish();
+  return s;
+}
+
+namespace {
+struct Site {
+  std::string path;
+  Tensor weight;  // (out, c), frozen
+  Tensor output;  // o* (out): a locked key, or a learned value
+  bool is_value = false;
+};
+
+std::vector<Site> cross_attention_sites(diffusion::UNet2DConditionModel& unet) {
+  std::vector<Site> sites;
+  for (const auto& item : unet->named_modules("", false)) {
+    auto* linear = dynamic_cast<diffusion::AdaptedLinearImpl*>(item.value().get());
+    if (!linear) continue;
+    const auto& path = linear->site.path;
+    const bool key = path.ends_with(".attn2.to_k"), value = path.ends_with(".attn2.to_v");
+    if (key || value) sites.push_back({path, linear->matrix().detach().to(torch::kFloat), {}, value});
+  }
+  return sites;
+}
+
+// Everything that one step's forward reads, built anew because i* has moved.
+std::shared_ptr<const EditSet> edits_of(const std::vector<Site>& sites, const Tensor& input, const Tensor& key,
+                                        const PerfusionSettings& s) {
+  auto set = std::make_shared<EditSet>();
+  for (const auto& site : sites)
+    set->sites[site.path].rank_one.push_back({input, key, site.output, s.bias, s.temperature});
+  return set;
+}
+}  // namespace
+
+Learned PerfusionLearner::learn(const LearnRequest& request, LearnContext& context) {
+  const auto s = PerfusionSettings::from_json(request.settings);
+  auto& bundle = context.bundle;
+  auto random = torch::make_generator<at::CPUGeneratorImpl>(request.seed);
+  const auto covariance = diffusion::TokenCovariance::of(bundle);
+  const auto schedule = diffusion::NoiseSchedule::from_json(bundle.scheduler_config);
+  const auto photos = encode_photos(bundle, request.photos, request.masks);
+  const auto prompts = fill_templates(bundle, templates_for(bundle.tokenizer), request.class_word);
+  diffusion::Adaptation base;
+
+  // Step 0: the word starts as the class word; keys are locked to it, values start there.
+  auto word = class_row(bundle, request.class_word).requires_grad_();
+  auto sites = cross_attention_sites(bundle.unet);
+  Tensor target_input;  // i*
+  {
+    torch::NoGradGuard frozen;
+    const auto states = bundle.text_encoder(prompts.class_ids, base).last_hidden_state;
+    target_input = at_position(states, prompts.position).mean(0);  // (c), the class word's mean encoding
+    for (auto& site : sites) site.output = torch::mv(site.weight, target_input);
+  }
+  std::vector<Tensor> values;
+  for (auto& site : sites) {
+    if (site.is_value) values.push_back(site.output.requires_grad_());
+  }
+  torch::optim::Adam adam(
+      {torch::optim::OptimizerParamGroup({word}, std::make_unique<torch::optim::AdamOptions>(s.word_rate)),
+       torch::optim::OptimizerParamGroup(values, std::make_unique<torch::optim::AdamOptions>(s.value_rate))});
+
+  const auto loss_of = [&](const Draw& draw, const std::shared_ptr<const EditSet>& edits, const Tensor& states) {
+    const auto b = draw.noisy.size(0);
+    const auto rows = torch::arange(b) % states.size(0);  // every template equally often
+    Edited adapt(Edited::Rows(static_cast<std::size_t>(b), edits));
+    const auto prediction = bundle.unet(draw.noisy.to(bundle.compute), draw.timesteps,
+                                        states.index_select(0, rows).to(bundle.compute), adapt);
+    return masked_loss(prediction, draw.target, draw.mask);
+  };
+  const auto encode = [&] {
+    return bundle.text_encoder(prompts.ids, base, {.placeholder_rows = word}).last_hidden_state;
+  };
+  auto fixed_random = torch::make_generator<at::CPUGeneratorImpl>(request.seed + 1);
+  const auto fixed = draw_step(photos, schedule, 4 * s.batch, fixed_random);
+  const auto fixed_loss = [&] {
+    torch::NoGradGuard frozen;
+    return loss_of(fixed, edits_of(sites, target_input, covariance.key_of(target_input), s), encode()).item<double>();
+  };
+
+  const double first_loss = fixed_loss();
+  Stopwatch watch(s.steps);
+  for (int64_t step = 0; step < s.steps; ++step) {
+    const auto draw = draw_step(photos, schedule, s.batch, random);
+    const auto states = encode();
+    target_input =
+        s.momentum * target_input + (1 - s.momentum) * at_position(states.detach(), prompts.position).mean(0);
+    const auto loss = loss_of(draw, edits_of(sites, target_input, covariance.key_of(target_input), s), states);
+    check_finite(loss, step);
+    adam.zero_grad();
+    loss.backward();
+    adam.step();
+    if (context.progress) context.progress(watch.after(step, loss.item<double>()));
+  }
+
+  diffusion::Delta delta;
+  delta.method = "perfusion", delta.class_word = request.class_word, delta.placeholder = "<" + request.name + ">";
+  delta.base_fingerprint = bundle.fingerprint;
+  delta.covariance_digest = covariance.digest();
+  delta.settings = {{"steps", s.steps}, {"batch", s.batch}, {"seed", request.seed}};
+  delta.tensors["word"] = word.detach();
+  delta.tensors["input"] = target_input;
+  for (const auto& site : sites) delta.tensors[(site.is_value ? "value." : "key.") + site.path] = site.output.detach();
+  return {delta,
+          {{"loss_first", first_loss},
+           {"loss_last", fixed_loss()},
+           {"seconds", watch.seconds()},
+           {"unet_passes", s.steps * s.batch}}};
+}
+
+}  // namespace conceptd::learner

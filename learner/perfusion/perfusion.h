@@ -1,0 +1,37 @@
+// Perfusion: key-locked, gated rank-one edits of every cross-attention's keys and values.
+//
+// Tewel, Gal, Chechik, Atzmon: "Key-Locked Rank One Editing for Text-to-Image Personalization", SIGGRAPH 2023 (arXiv
+// 2305.01644). The paper's text was not available to us: equations and numbers are second-hand (two independent codes,
+// one reviewed by the first author).
+//
+//   paper      here                    shape    meaning
+//   w          word                    (1, c)   learned row of the placeholder in the token table
+//   i*         target_input            (c)      running mean of the text encoding at the placeholder; one for all sites
+//   o*_K, o*_V keys, values            (out)    target outputs a site: keys locked to the class word, values learned
+//   C          covariance              (c, c)   uncentred second moment of text encodings
+//   k          key of RankOne          (c)      C^-1 i* / (i*^T C^-1 i*)
+//   beta, tau  bias, temperature                of the gate sigmoid((k e - beta) / tau)
+//
+// DEVIATES: weight decay is 0 (AdamW's .01 at this rate would shrink o*_V by 11 % over 400 steps); no flips (a kettle
+// has a side). OPEN: the gradient through i* is cut, as in the code that shows samples; the other code passes it
+// straight through.
+#pragma once
+#include "learner/learner.h"
+
+namespace conceptd::learner {
+
+struct PerfusionSettings {
+  int64_t steps = 400, batch = 16;
+  double value_rate = .03, word_rate = .006;                           // Adam, one group each
+  double bias = .75, temperature = .10;                                // beta and tau in training
+  double momentum = .99;                                               // of the running mean i*
+  int64_t preview_every = 100;                                         // steps; 0: no previews
+  static PerfusionSettings from_json(const nlohmann::json& settings);  // Error{invalid} names the setting
+};
+
+class PerfusionLearner : public Learner {
+ public:
+  Learned learn(const LearnRequest& request, LearnContext& context) override;
+};
+
+}  // namespace conceptd::learner

@@ -1,0 +1,69 @@
+#include "learner/textual_inversion/textual_inversion.h"
+
+#include "learner/objective.h"
+#include "learner/settings.h"
+#include "learner/stopwatch.h"
+#include "learner/word_embedding.h"
+
+namespace conceptd::learner {
+
+TextualInversionSettings TextualInversionSettings::from_json(const nlohmann::json& settings) {
+  TextualInversionSettings s;
+  SettingsReader reader(settings, "textual_inversion");
+  reader.whole("steps", s.steps, 1, 10000);
+  reader.whole("batch", s.batch, 1, 256);
+  reader.number("rate", s.rate, 0, 1);
+  reader.finish();
+  return s;
+}
+
+Learned TextualInversionLearner::learn(const LearnRequest& request, LearnContext& context) {
+  const auto s = TextualInversionSettings::from_json(request.settings);
+  auto& bundle = context.bundle;
+  auto random = torch::make_generator<at::CPUGeneratorImpl>(request.seed);
+  const auto schedule = diffusion::NoiseSchedule::from_json(bundle.scheduler_config);
+  const auto photos = encode_photos(bundle, request.photos, request.masks);
+  const auto prompts = fill_templates(bundle, templates_for(bundle.tokenizer), request.class_word);
+  diffusion::Adaptation base;
+  auto word = class_row(bundle, request.class_word).requires_grad_();
+  torch::optim::Adam adam({word}, torch::optim::AdamOptions(s.rate));
+
+  const auto loss_of = [&](const Draw& draw) {
+    const auto states = bundle.text_encoder(prompts.ids, base, {.placeholder_rows = word}).last_hidden_state;
+    const auto rows = torch::arange(draw.noisy.size(0)) % states.size(0);
+    const auto prediction = bundle.unet(draw.noisy.to(bundle.compute), draw.timesteps,
+                                        states.index_select(0, rows).to(bundle.compute), base);
+    return masked_loss(prediction, draw.target, draw.mask);
+  };
+  auto fixed_random = torch::make_generator<at::CPUGeneratorImpl>(request.seed + 1);
+  const auto fixed = draw_step(photos, schedule, 4 * s.batch, fixed_random);
+  const auto fixed_loss = [&] {
+    torch::NoGradGuard frozen;
+    return loss_of(fixed).item<double>();
+  };
+
+  const double first_loss = fixed_loss();
+  Stopwatch watch(s.steps);
+  for (int64_t step = 0; step < s.steps; ++step) {
+    const auto loss = loss_of(draw_step(photos, schedule, s.batch, random));
+    check_finite(loss, step);
+    adam.zero_grad();
+    loss.backward();
+    adam.step();
+    if (context.progress) context.progress(watch.after(step, loss.item<double>()));
+  }
+
+  diffusion::Delta delta;
+  delta.method = "textual_inversion", delta.class_word = request.class_word,
+  delta.placeholder = "<" + request.name + ">";
+  delta.base_fingerprint = bundle.fingerprint;
+  delta.settings = {{"steps", s.steps}, {"batch", s.batch}, {"seed", request.seed}};
+  delta.tensors["word"] = word.detach();
+  return {delta,
+          {{"loss_first", first_loss},
+           {"loss_last", fixed_loss()},
+           {"seconds", watch.seconds()},
+           {"unet_passes", s.steps * s.batch}}};
+}
+
+}  // namespace conceptd::learner

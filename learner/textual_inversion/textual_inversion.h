@@ -1,0 +1,21 @@
+// Textual Inversion: one learned word, and nothing else. The first comparator of every other method.
+//
+// Gal et al., "An Image is Worth One Word", ICLR 2023 (arXiv 2208.01618), eq. 2. Our loss is masked where the subject
+// is, as for the other methods, so that a comparison compares methods and not masks.
+#pragma once
+#include "learner/learner.h"
+
+namespace conceptd::learner {
+
+struct TextualInversionSettings {
+  int64_t steps = 400, batch = 16;
+  double rate = .005;
+  static TextualInversionSettings from_json(const nlohmann::json& settings);
+};
+
+class TextualInversionLearner : public Learner {
+ public:
+  Learned learn(const LearnRequest& request, LearnContext& context) override;
+};
+
+}  // namespace conceptd::learner
