@@ -1,0 +1,46 @@
+// A frozen base model: one folder in the diffusers layout, loaded whole. The daemon and the learner share it; nothing
+// writes to it. Folders come from anywhere: whatever is missing, unknown or does not fit is an Error that names the
+// file and the field or key.
+#pragma once
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/digest.h"
+#include "diffusion/autoencoder_kl.h"
+#include "diffusion/clip_text.h"
+#include "diffusion/clip_tokenizer.h"
+#include "diffusion/clip_vision.h"
+#include "diffusion/unet_2d_condition.h"
+
+namespace conceptd::diffusion {
+
+struct BundleOptions {
+  torch::ScalarType compute = torch::kFloat;  // or kBFloat16: of unet and vae. The encoders run once a prompt, in fp32
+};
+
+struct ModelBundle {
+  // model_index.json, unet/, vae/, text_encoder/, tokenizer/, scheduler/, optional image_encoder/ with
+  // feature_extractor/. Weights are *.safetensors in F16, BF16 or F32.
+  static ModelBundle open(const std::filesystem::path& folder, const BundleOptions& options = {});
+
+  std::filesystem::path folder;
+  // Names the base: SHA-256 over the tensors and configurations of every component and the schedule it was trained
+  // with. The same for any compute dtype and file layout; a delta belongs to one fingerprint.
+  Digest fingerprint = {};
+  torch::ScalarType compute = torch::kFloat;
+  ClipTokenizer tokenizer;
+  ClipTextModel text_encoder{nullptr};
+  UNet2DConditionModel unet{nullptr};
+  AutoencoderKL vae{nullptr};
+  ClipVisionModel image_encoder{nullptr};  // null where the folder has none
+  ClipPreprocess preprocess = {};          // of image_encoder
+  Json scheduler_config = {};
+  std::vector<std::string> warnings = {};  // what the folder has and we leave out
+
+  int64_t first_placeholder_id() const { return text_encoder->config.vocab_size; }
+  int64_t picture_side() const;     // the side the model was trained for, in pixels
+  Digest parameter_digest() const;  // over what all modules hold now: proof that nothing wrote to the base
+};
+
+}  // namespace conceptd::diffusion
