@@ -3,6 +3,7 @@
 #include "diffusion/edits/edited.h"
 #include "diffusion/token_covariance.h"
 #include "learner/objective.h"
+#include "learner/preview.h"
 #include "learner/settings.h"
 #include "learner/stopwatch.h"
 #include "learner/word_embedding.h"
@@ -114,17 +115,27 @@ Learned PerfusionLearner::learn(const LearnRequest& request, LearnContext& conte
     adam.zero_grad();
     loss.backward();
     adam.step();
-    if (context.progress) context.progress(watch.after(step, loss.item<double>()));
+    if (!context.progress) continue;
+    auto progress = watch.after(step, loss.item<double>());
+    if (s.preview_every && (step + 1) % s.preview_every == 0) {
+      auto shown = *edits_of(sites, target_input, covariance.key_of(target_input), s);
+      shown.tokens.push_back({"<" + request.name + ">", word.detach()});
+      progress.preview = preview(bundle, std::make_shared<const EditSet>(shown), "<" + request.name + ">");
+    }
+    context.progress(progress);
   }
 
   diffusion::Delta delta;
   delta.method = "perfusion", delta.class_word = request.class_word, delta.placeholder = "<" + request.name + ">";
-  delta.base_fingerprint = bundle.fingerprint;
+  const auto delta_base = diffusion::DeltaBase::of(bundle, &covariance);
+  delta.base_fingerprint = delta_base.fingerprint, delta.text_encoder_digest = delta_base.text_encoder_digest;
   delta.covariance_digest = covariance.digest();
   delta.settings = {{"steps", s.steps}, {"batch", s.batch}, {"seed", request.seed}};
-  delta.tensors["word"] = word.detach();
-  delta.tensors["input"] = target_input;
-  for (const auto& site : sites) delta.tensors[(site.is_value ? "value." : "key.") + site.path] = site.output.detach();
+  delta.tensors[diffusion::kWordTensor] = word.detach();
+  delta.tensors[diffusion::kInputTensor] = target_input;
+  for (const auto& site : sites) {
+    delta.tensors[(site.is_value ? diffusion::kValuePrefix : diffusion::kKeyPrefix) + site.path] = site.output.detach();
+  }
   return {delta,
           {{"loss_first", first_loss},
            {"loss_last", fixed_loss()},

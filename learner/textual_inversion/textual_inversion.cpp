@@ -56,9 +56,10 @@ Learned TextualInversionLearner::learn(const LearnRequest& request, LearnContext
   diffusion::Delta delta;
   delta.method = "textual_inversion", delta.class_word = request.class_word,
   delta.placeholder = "<" + request.name + ">";
-  delta.base_fingerprint = bundle.fingerprint;
+  const auto delta_base = diffusion::DeltaBase::of(bundle, nullptr);
+  delta.base_fingerprint = delta_base.fingerprint, delta.text_encoder_digest = delta_base.text_encoder_digest;
   delta.settings = {{"steps", s.steps}, {"batch", s.batch}, {"seed", request.seed}};
-  delta.tensors["word"] = word.detach();
+  delta.tensors[diffusion::kWordTensor] = word.detach();
   return {delta,
           {{"loss_first", first_loss},
            {"loss_last", fixed_loss()},

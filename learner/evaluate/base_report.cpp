@@ -1,0 +1,111 @@
+#include "diffusion/prompt.h"
+#include "diffusion/text_to_image.h"
+#include "learner/evaluate/reports.h"
+#include "learner/pretrain/caption_reading.h"
+#include "learner/pretrain/scenes.h"
+#include "learner/pretrain/stages.h"
+
+namespace conceptd::evaluate {
+
+Tensor draw(diffusion::ModelBundle& bundle, const std::vector<std::string>& prompts,
+            const std::shared_ptr<const diffusion::EditSet>& edits, std::uint64_t first_seed, const Drawing& drawing) {
+  torch::NoGradGuard frozen;
+  diffusion::Steering none;
+  const auto empty = diffusion::prepare_prompt(bundle, "").context;
+  std::vector<Tensor> pictures;
+  for (std::size_t from = 0; from < prompts.size(); from += static_cast<std::size_t>(drawing.batch)) {
+    diffusion::TextToImageRequest request{.rows = {}, .sampler = "ddim", .steps = drawing.steps};
+    for (auto k = from; k < std::min(prompts.size(), from + static_cast<std::size_t>(drawing.batch)); ++k) {
+      diffusion::PictureRow row;
+      row.context = diffusion::prepare_prompt(bundle, prompts[k], edits).context, row.negative_context = empty;
+      row.edits = edits, row.seed = first_seed + k, row.guidance = drawing.guidance;
+      request.rows.push_back(row);
+    }
+    pictures.push_back(diffusion::decode_latents(bundle, diffusion::denoise(bundle, request, none)).clamp(-1, 1));
+  }
+  return torch::cat(pictures);
+}
+
+namespace {
+using pretrain::Attribute;
+
+// What a caption says of its things, against what is seen. Words not said are not asked for.
+struct Asked {
+  Share single[kQuestions], background, both_shapes, both_bound;
+  nlohmann::json to_json() const {
+    nlohmann::json out{{"background", background.value()},
+                       {"two_objects_both_shapes", both_shapes.value()},
+                       {"two_objects_both_shapes_and_colours", both_bound.value()}};
+    for (int q = 0; q < kQuestions; ++q) out[kQuestionNames[q]] = single[q].value();
+    return out;
+  }
+};
+
+void ask(Asked& asked, const pretrain::CaptionReading& said, const Seen& seen) {
+  const auto right = [&](int place, Attribute a, Question q) {  // not said, or seen as said
+    const auto word = said.at_end[place][a];
+    return word == 0 || seen.place[place][q] == (q == kShape ? word : word - 1);
+  };
+  if (said.background) asked.background.count(seen.background == said.background - 1);
+  if (said.at_end[1][pretrain::kShape]) {
+    const bool shapes = right(0, pretrain::kShape, kShape) && right(1, pretrain::kShape, kShape);
+    asked.both_shapes.count(shapes);
+    asked.both_bound.count(shapes && right(0, pretrain::kFirst, kFirst) && right(1, pretrain::kFirst, kFirst));
+    return;
+  }
+  constexpr std::pair<Attribute, Question> kPairs[] = {{pretrain::kShape, kShape},
+                                                       {pretrain::kFirst, kFirst},
+                                                       {pretrain::kSecond, kSecond},
+                                                       {pretrain::kPattern, kPattern},
+                                                       {pretrain::kBadge, kBadge}};
+  for (const auto& [a, q] : kPairs) {
+    if (said.at_end[0][a]) asked.single[q].count(right(0, a, q));
+  }
+}
+
+double spread(AttributeNet& net, const Tensor& pictures) {  // mean cosine distance of identity embeddings
+  torch::NoGradGuard frozen;
+  const auto e = net(pictures).identity;
+  const auto n = static_cast<double>(e.size(0));
+  return 1 - (torch::matmul(e, e.t()).sum().item<double>() - n) / (n * (n - 1));
+}
+}  // namespace
+
+nlohmann::json report_base(diffusion::ModelBundle& bundle, AttributeNet& net, int64_t count, const Drawing& drawing,
+                           const std::filesystem::path& grid) {
+  auto random = pretrain::task_random(0xba5e, 0, 0);
+  std::vector<world::Scene> scenes;
+  std::vector<std::string> captions;
+  for (int64_t k = 0; k < count; ++k) {
+    scenes.push_back(world::sample_scene(random, {.two_objects = .25}));
+    captions.push_back(world::caption(scenes.back(), random, {.any_shape = 0}));
+  }
+  const auto generated = draw(bundle, captions, nullptr, 1000, drawing), real = pretrain::render_scenes(scenes);
+  Asked ours, ceiling;
+  const auto seen = look(net, generated), seen_real = look(net, real);
+  for (std::size_t k = 0; k < captions.size(); ++k) {
+    const auto said = pretrain::read_caption(captions[k]);
+    ask(ours, said, seen[k]), ask(ceiling, said, seen_real[k]);
+  }
+  pretrain::save_grid(grid.string(), torch::stack({real.slice(0, 0, 40), generated.slice(0, 0, 40)}, 1).flatten(0, 1),
+                      16);
+  double own = 0, worlds = 0;
+  constexpr int kWords = 8;
+  for (int word = 0; word < kWords; ++word) {
+    const int shape = word * 4;
+    const std::vector<std::string> prompts(12,
+                                           "a " + std::string(world::shape_words()[static_cast<std::size_t>(shape)]));
+    own += spread(net, draw(bundle, prompts, nullptr, 5000, drawing)) / kWords;
+    std::vector<world::Scene> photos;
+    for (int k = 0; k < 12; ++k) photos.push_back(world::photograph(world::sample_instance(random, {}, shape), random));
+    worlds += spread(net, pretrain::render_scenes(photos)) / kWords;
+  }
+  return {{"prompts", count},
+          {"steps", drawing.steps},
+          {"guidance", drawing.guidance},
+          {"generated", ours.to_json()},
+          {"ceiling", ceiling.to_json()},
+          {"diversity_within_a_word", {{"generated", own}, {"world", worlds}}}};
+}
+
+}  // namespace conceptd::evaluate

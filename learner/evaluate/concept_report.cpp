@@ -1,0 +1,109 @@
+#include <chrono>
+
+#include "diffusion/delta.h"
+#include "diffusion/token_covariance.h"
+#include "learner/evaluate/reports.h"
+#include "learner/learner.h"
+#include "learner/pretrain/scenes.h"
+#include "learner/pretrain/stages.h"
+#include "learner/soft_mask.h"
+
+namespace conceptd::evaluate {
+
+namespace {
+struct Column {  // one way of asking for the thing
+  IdentityScore identity;
+  Share background;
+  double seconds = 0;
+  int64_t bytes = 0, learnt = 0;
+  nlohmann::json to_json() const {
+    auto out = identity.to_json();
+    out["background"] = background.value();
+    if (learnt) out["seconds_to_learn"] = seconds / static_cast<double>(learnt), out["bytes"] = bytes / learnt;
+    return out;
+  }
+};
+
+std::vector<std::string> prompts_of(const std::string& words, int64_t seeds) {
+  std::vector<std::string> prompts;
+  for (const auto phrase : world::background_phrases()) {
+    for (int64_t k = 0; k < seeds; ++k) prompts.push_back("a " + words + " " + std::string(phrase));
+  }
+  return prompts;
+}
+
+void judge(Column& column, AttributeNet& net, const Tensor& pictures, const world::Instance& instance,
+           const Tensor& references, int64_t seeds) {
+  add_identity(column.identity, net, pictures, instance, references);
+  const auto seen = look(net, pictures);
+  for (std::size_t k = 0; k < seen.size(); ++k)
+    column.background.count(seen[k].background == static_cast<int64_t>(k) / seeds);
+}
+}  // namespace
+
+nlohmann::json report_concepts(diffusion::ModelBundle& bundle, AttributeNet& net, const ConceptPlan& plan,
+                               const Drawing& drawing, const std::filesystem::path& grid) {
+  const auto covariance = diffusion::TokenCovariance::of(bundle);
+  const auto delta_base = diffusion::DeltaBase::of(bundle, &covariance);
+  const auto before = bundle.parameter_digest();
+  std::map<std::string, Column> columns;
+  std::vector<Tensor> rows;
+  for (int64_t c = 0; c < plan.concepts; ++c) {
+    const auto& held = world::held_out().at(static_cast<std::size_t>(c));
+    auto random = pretrain::task_random(0xc0ce, c, 0);
+    std::vector<world::Scene> photos, fresh, ceiling;
+    for (int64_t k = 0; k < plan.photos; ++k) photos.push_back(world::photograph(held.instance, random));
+    for (int k = 0; k < 8; ++k) fresh.push_back(world::photograph(held.instance, random));
+    for (int b = 0; b < static_cast<int>(world::background_words().size()); ++b) {
+      for (int64_t k = 0; k < plan.seeds; ++k) ceiling.push_back(world::photograph(held.instance, random, b));
+    }
+    Tensor references;
+    {
+      torch::NoGradGuard frozen;
+      references = net(pretrain::render_scenes(fresh)).identity;
+    }
+    const auto pictures = pretrain::render_scenes(photos);
+    const auto word = std::string(world::shape_words()[static_cast<std::size_t>(held.instance.shape)]);
+    const auto first_seed = static_cast<std::uint64_t>(9000 + 100 * c);
+    std::vector<Tensor> shown{pictures.slice(0, 0, 4)};
+    const auto put = [&](const std::string& name, const Tensor& drawn) {
+      judge(columns[name], net, drawn, held.instance, references, plan.seeds);
+      for (const int64_t at : {2, 5, 7}) shown.push_back(drawn.slice(0, at * plan.seeds, at * plan.seeds + 1));
+    };
+    put("real renders", pretrain::render_scenes(ceiling));
+    put("class word", draw(bundle, prompts_of(word, plan.seeds), nullptr, first_seed, drawing));
+    put("best description",
+        draw(bundle, prompts_of(world::describe(held.instance), plan.seeds), nullptr, first_seed, drawing));
+    for (const auto& method : plan.methods) {
+      learner::LearnContext context{.bundle = bundle};
+      const auto settings = plan.settings.value(method, nlohmann::json::object());
+      const auto began = std::chrono::steady_clock::now();
+      const auto learned = learner::make_learner(method)->learn({.name = held.name,
+                                                                 .class_word = word,
+                                                                 .photos = pictures,
+                                                                 .masks = learner::soft_masks(pictures),
+                                                                 .seed = first_seed,
+                                                                 .settings = settings},
+                                                                context);
+      auto& column = columns[method];
+      column.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+      column.bytes += static_cast<int64_t>(diffusion::delta_bytes(learned.delta, torch::kHalf).size()), ++column.learnt;
+      const auto edits = std::make_shared<const diffusion::EditSet>(diffusion::delta_edits(learned.delta, delta_base));
+      put(method, draw(bundle, prompts_of("<" + held.name + ">", plan.seeds), edits, first_seed, drawing));
+    }
+    rows.push_back(torch::cat(shown));
+    std::printf("%s %s\n", held.name.c_str(), world::describe(held.instance).c_str());
+    for (const auto& [name, column] : columns)
+      std::printf("  %-18s %s\n", name.c_str(), column.to_json().dump().c_str());
+    std::fflush(stdout);
+    pretrain::save_grid(grid.string(), torch::cat(rows), rows[0].size(0), 1);
+  }
+  nlohmann::json out{{"concepts", plan.concepts},
+                     {"photos", plan.photos},
+                     {"pictures_each", 10 * plan.seeds},
+                     {"base_unchanged", before == bundle.parameter_digest()}};
+  for (const auto& [name, column] : columns) out["ways"][name] = column.to_json();
+  return out;
+}
+
+}  // namespace conceptd::evaluate

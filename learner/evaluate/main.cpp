@@ -1,0 +1,52 @@
+// conceptd-evaluate: measures the embedded base, and what the methods learn on it. Not installed by default.
+#include <malloc.h>
+
+#include <CLI/CLI.hpp>
+#include <fstream>
+
+#include "core/error.h"
+#include "learner/evaluate/reports.h"
+
+using namespace conceptd;
+
+int main(int argc, char** argv) {
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 2'000'000'000);
+  std::string base = "models/tiny-64", evaluator = "models/evaluator/attributes.safetensors", out, grid,
+              settings = "{}";
+  int64_t count = 240;
+  evaluate::Drawing drawing;
+  evaluate::ConceptPlan plan;
+  CLI::App app{"Measures the embedded base model and the methods that learn on it."};
+  app.require_subcommand(1);
+  auto* base_command = app.add_subcommand("base", "does it draw what its words say?");
+  auto* concepts_command = app.add_subcommand("concepts", "can held-out things be learnt?");
+  for (auto* command : {base_command, concepts_command}) {
+    command->add_option("--base", base);
+    command->add_option("--evaluator", evaluator);
+    command->add_option("--out", out, "write the figures here as JSON");
+    command->add_option("--grid", grid, "write pictures here")->required();
+    command->add_option("--steps", drawing.steps);
+    command->add_option("--guidance", drawing.guidance);
+  }
+  base_command->add_option("--prompts", count);
+  concepts_command->add_option("--concepts", plan.concepts);
+  concepts_command->add_option("--photos", plan.photos);
+  concepts_command->add_option("--seeds", plan.seeds);
+  concepts_command->add_option("--methods", plan.methods);
+  concepts_command->add_option("--settings", settings, "JSON: method -> settings");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    auto bundle = diffusion::ModelBundle::open(base);
+    auto net = evaluate::load_attribute_net(evaluator);
+    plan.settings = nlohmann::json::parse(settings);
+    const auto report = base_command->parsed() ? evaluate::report_base(bundle, net, count, drawing, grid)
+                                               : evaluate::report_concepts(bundle, net, plan, drawing, grid);
+    std::puts(report.dump(2).c_str());
+    if (!out.empty()) std::ofstream(out) << report.dump(2) << "\n";
+  } catch (const Error& error) {
+    std::fprintf(stderr, "conceptd-evaluate: %s\n", error.what());
+    return exit_status(error.code());
+  }
+  return 0;
+}

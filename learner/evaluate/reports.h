@@ -1,0 +1,36 @@
+// The two measurements of the embedded base: does it draw what its words say, and can a held-out thing be learnt on it?
+#pragma once
+#include <filesystem>
+#include <memory>
+
+#include "diffusion/edits/edits.h"
+#include "diffusion/model_bundle.h"
+#include "learner/evaluate/score.h"
+
+namespace conceptd::evaluate {
+
+struct Drawing {
+  int64_t steps = 25, batch = 8;
+  double guidance = 3.5;
+};
+
+// Pictures of prompts, (b, 3, 64, 64) in -1..1, row k from seed first_seed + k; edits may be null.
+Tensor draw(diffusion::ModelBundle& bundle, const std::vector<std::string>& prompts,
+            const std::shared_ptr<const diffusion::EditSet>& edits, std::uint64_t first_seed, const Drawing& drawing);
+
+// `count` prompts of the world's grammar that no training saw (its own seeds), each beside a real render of the same
+// scene as the ceiling.
+nlohmann::json report_base(diffusion::ModelBundle& bundle, AttributeNet& net, int64_t count, const Drawing& drawing,
+                           const std::filesystem::path& grid);
+
+struct ConceptPlan {
+  int64_t concepts = 20, photos = 4, seeds = 2;  // seeds a background
+  std::vector<std::string> methods{"perfusion", "textual_inversion"};
+  nlohmann::json settings = nlohmann::json::object();
+};
+// Held-out things learnt from photos by each method; beside them the class word, the best description in words, and
+// real renders.
+nlohmann::json report_concepts(diffusion::ModelBundle& bundle, AttributeNet& net, const ConceptPlan& plan,
+                               const Drawing& drawing, const std::filesystem::path& grid);
+
+}  // namespace conceptd::evaluate

@@ -1,0 +1,50 @@
+#include "learner/evaluate/score.h"
+
+namespace conceptd::evaluate {
+
+const char* const kQuestionNames[kQuestions] = {"shape", "first_colour", "second_colour", "pattern", "badge"};
+
+std::vector<Seen> look(AttributeNet& net, const Tensor& pictures) {
+  torch::NoGradGuard frozen;
+  const auto answers = net(pictures);
+  std::vector<Seen> seen(static_cast<std::size_t>(pictures.size(0)));
+  for (int64_t row = 0; row < pictures.size(0); ++row) {
+    auto& one = seen[static_cast<std::size_t>(row)];
+    one.background = answers.background[row].argmax().item<int64_t>();
+    for (int place = 0; place < 2; ++place) {
+      for (int q = 0; q < kQuestions; ++q) one.place[place][q] = answers.place[place][q][row].argmax().item<int64_t>();
+    }
+  }
+  return seen;
+}
+
+double IdentityScore::by_truth() const {
+  double sum = 0;
+  int asked = 0;
+  for (const auto& share : attribute) sum += share.value(), asked += share.asked > 0;
+  return asked ? sum / asked : 0;
+}
+
+nlohmann::json IdentityScore::to_json() const {
+  nlohmann::json out{{"by_truth", by_truth()},
+                     {"embedding", pictures ? embedding / static_cast<double>(pictures) : 0},
+                     {"pictures", pictures}};
+  for (int q = 0; q < kQuestions; ++q) out[kQuestionNames[q]] = attribute[q].value();
+  return out;
+}
+
+void add_identity(IdentityScore& score, AttributeNet& net, const Tensor& pictures, const world::Instance& instance,
+                  const Tensor& references) {
+  torch::NoGradGuard frozen;
+  const auto truth = truth_of({.objects = {{.instance = instance}}});
+  for (const auto& one : look(net, pictures)) {
+    for (int q = 0; q < kQuestions; ++q) {
+      if (truth.place[0][q] >= 0) score.attribute[q].count(one.place[0][q] == truth.place[0][q]);
+    }
+  }
+  const auto embedded = net(pictures).identity;
+  score.embedding += torch::matmul(embedded, references.t()).mean(1).sum().item<double>();
+  score.pictures += pictures.size(0);
+}
+
+}  // namespace conceptd::evaluate

@@ -1,0 +1,38 @@
+// Scores of pictures against what is true, or against what a caption says. Shares in 0..1; a share of nothing is 0 of
+// 0.
+#pragma once
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "learner/evaluate/attribute_net.h"
+
+namespace conceptd::evaluate {
+
+struct Share {
+  int64_t right = 0, asked = 0;
+  void count(bool is_right) { right += is_right, ++asked; }
+  double value() const { return asked ? static_cast<double>(right) / static_cast<double>(asked) : 0; }
+};
+
+// What the net sees, class by class: the argmax of every answer.
+struct Seen {
+  int64_t place[2][kQuestions];
+  int64_t background;
+};
+std::vector<Seen> look(AttributeNet& net, const Tensor& pictures);
+
+// Mean over the truth's attributes that a picture of one thing shows: shape, both colours, pattern, badge.
+struct IdentityScore {
+  Share attribute[kQuestions];
+  double embedding = 0;  // mean cosine to renders of the instance
+  int64_t pictures = 0;
+  double by_truth() const;  // mean of the shares
+  nlohmann::json to_json() const;
+};
+// references: (k, 64) identity embeddings of real renders of the instance.
+void add_identity(IdentityScore& score, AttributeNet& net, const Tensor& pictures, const world::Instance& instance,
+                  const Tensor& references);
+
+extern const char* const kQuestionNames[kQuestions];
+
+}  // namespace conceptd::evaluate

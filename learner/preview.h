@@ -1,0 +1,12 @@
+// A small picture of what has been learnt so far, for people who watch.
+#pragma once
+#include "diffusion/edits/edits.h"
+#include "diffusion/model_bundle.h"
+
+namespace conceptd::learner {
+
+// "a photo of a <name>" in a few steps, always from the same noise: (3, height, width) in -1..1.
+torch::Tensor preview(diffusion::ModelBundle& bundle, const std::shared_ptr<const diffusion::EditSet>& edits,
+                      const std::string& placeholder);
+
+}  // namespace conceptd::learner
