@@ -18,7 +18,7 @@ struct LearnRequest {
   std::string name;        // of the concept; its placeholder in prompts is <name>
   std::string class_word;  // one token of the base's tokenizer
   Tensor photos;           // (k, 3, height, width) in -1..1, at the base's resolution
-  Tensor masks;            // (k, 1, height, width) in 0..1: where the subject is; undefined: everywhere
+  Tensor masks;            // (k, 1, height, width) in 0..1: where the subject is; undefined: guessed by soft_masks()
   std::uint64_t seed = 0;
   nlohmann::json settings;  // the method's own, by name; an unknown name is Error{invalid}
 };

@@ -3,6 +3,8 @@
 #include <array>
 #include <sstream>
 
+#include "learner/soft_mask.h"
+
 namespace conceptd::learner {
 
 PhotoLatents encode_photos(diffusion::ModelBundle& bundle, const Tensor& photos, const Tensor& masks) {
@@ -10,12 +12,9 @@ PhotoLatents encode_photos(diffusion::ModelBundle& bundle, const Tensor& photos,
   const auto scale = bundle.vae->config.scaling_factor;
   const auto posterior = bundle.vae->encode(photos.to(bundle.compute));
   PhotoLatents latents{posterior.mean.to(torch::kFloat) * scale, posterior.std().to(torch::kFloat) * scale, {}};
-  const auto k = photos.size(0), height = latents.mean.size(2), width = latents.mean.size(3);
-  if (!masks.defined()) {
-    latents.mask = torch::ones({k, 1, height, width});
-    return latents;
-  }
-  latents.mask = torch::adaptive_avg_pool2d(masks.to(torch::kFloat), {height, width});
+  const auto height = latents.mean.size(2), width = latents.mean.size(3);
+  const auto where = masks.defined() ? masks.to(torch::kFloat) : soft_masks(photos.to(torch::kFloat));
+  latents.mask = torch::adaptive_avg_pool2d(where, {height, width});
   latents.mask = latents.mask / latents.mask.amax({1, 2, 3}, true).clamp_min(1e-6);
   return latents;
 }

@@ -15,7 +15,7 @@ struct PhotoLatents {
   Tensor mean, std;  // (k, c, s, s), scaled: a draw is mean + std * noise
   Tensor mask;       // (k, 1, s, s) in 0..1, each photo's largest value is 1
 };
-// photos (k, 3, height, width) in -1..1, masks (k, 1, height, width) in 0..1 or undefined (everywhere).
+// photos (k, 3, height, width) in -1..1, masks (k, 1, height, width) in 0..1; undefined: soft_masks(photos).
 PhotoLatents encode_photos(diffusion::ModelBundle& bundle, const Tensor& photos, const Tensor& masks);
 
 // One draw of everything a step is random in.
