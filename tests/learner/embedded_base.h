@@ -1,0 +1,33 @@
+// The embedded base, loaded once for all tests of this room: real weights, so that learning is really learning.
+#pragma once
+#include "diffusion/model_bundle.h"
+#include "learner/learner.h"
+#include "learner/pretrain/scenes.h"
+#include "learner/pretrain/stages.h"
+
+namespace conceptd::learner {
+
+inline diffusion::ModelBundle& embedded_base() {
+  static auto g_bundle = diffusion::ModelBundle::open(std::string(CONCEPTD_SOURCE_DIR) + "/models/tiny-64");
+  return g_bundle;
+}
+
+// Four photos of a held-out thing, (4, 3, 64, 64).
+inline torch::Tensor photos_of(std::size_t held_out) {
+  auto random = pretrain::task_random(0x7e57, static_cast<int64_t>(held_out), 0);
+  std::vector<world::Scene> scenes;
+  for (int k = 0; k < 4; ++k) scenes.push_back(world::photograph(world::held_out().at(held_out).instance, random));
+  return pretrain::render_scenes(scenes);
+}
+
+inline LearnRequest request_for(std::size_t held_out, const nlohmann::json& settings) {
+  const auto& instance = world::held_out().at(held_out).instance;
+  return {.name = "thing-1",
+          .class_word = std::string(world::shape_words()[static_cast<std::size_t>(instance.shape)]),
+          .photos = photos_of(held_out),
+          .masks = {},
+          .seed = 5,
+          .settings = settings};
+}
+
+}  // namespace conceptd::learner

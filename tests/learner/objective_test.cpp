@@ -1,0 +1,43 @@
+#include <gtest/gtest.h>
+
+#include "embedded_base.h"
+#include "learner/objective.h"
+
+namespace conceptd::learner {
+namespace {
+
+TEST(MaskedLoss, IsThePlainErrorWhereTheMaskIsOne) {
+  const auto a = torch::randn({2, 6, 4, 4}), b = torch::randn({2, 6, 4, 4});
+  EXPECT_NEAR(masked_loss(a, b, torch::ones({2, 1, 4, 4})).item<double>(), (a - b).pow(2).mean().item<double>(), 1e-6);
+}
+
+TEST(MaskedLoss, HasNoGradientWhereTheMaskIsZero) {
+  auto a = torch::randn({2, 6, 4, 4}).requires_grad_();
+  masked_loss(a, torch::randn({2, 6, 4, 4}), torch::zeros({2, 1, 4, 4})).backward();
+  EXPECT_EQ(a.grad().abs().max().item<double>(), 0);
+}
+
+TEST(DrawStep, UsesEveryPhotoAndEverySliceOfTheSchedule) {
+  auto& base = embedded_base();
+  const auto photos = encode_photos(base, photos_of(20), {});
+  const auto schedule = diffusion::NoiseSchedule::from_json(base.scheduler_config);
+  auto random = torch::make_generator<at::CPUGeneratorImpl>(1);
+  const auto draw = draw_step(photos, schedule, 8, random);
+  EXPECT_EQ(draw.photo.bincount().min().item<int64_t>(), 2);
+  const auto slices = std::get<0>((draw.timesteps * 8 / schedule.train_steps()).sort());
+  EXPECT_TRUE(torch::equal(slices, torch::arange(8)));
+}
+
+TEST(EncodePhotos, ScalesEachMaskToItsOwnLargestValue) {
+  const auto photos = encode_photos(embedded_base(), photos_of(20), torch::full({4, 1, 64, 64}, .25));
+  EXPECT_NEAR(photos.mask.min().item<double>(), 1, 1e-6);
+}
+
+TEST(Templates, UseOnlyWordsThatTheBaseKnows) {
+  const auto templates = templates_for(embedded_base().tokenizer);
+  EXPECT_GE(templates.size(), 2u);
+  for (const auto& text : templates) EXPECT_EQ(text.find("rendering"), text.npos);
+}
+
+}  // namespace
+}  // namespace conceptd::learner

@@ -1,0 +1,125 @@
+// Goal: Perfusion is what its specification says, on the real base. Method: short runs, looked at from outside.
+#include <gtest/gtest.h>
+
+#include "diffusion/delta.h"
+#include "diffusion/prompt.h"
+#include "diffusion/text_to_image.h"
+#include "diffusion/token_covariance.h"
+#include "embedded_base.h"
+#include "learner/word_embedding.h"
+
+namespace conceptd::learner {
+namespace {
+
+Learned learn(const std::string& method, nlohmann::json settings, std::size_t held_out = 20) {
+  LearnContext context{.bundle = embedded_base()};
+  return make_learner(method)->learn(request_for(held_out, settings), context);
+}
+const nlohmann::json kShort{{"steps", 6}, {"batch", 4}, {"preview_every", 0}};
+
+TEST(Perfusion, LeavesEveryByteOfTheBaseAlone) {
+  const auto before = embedded_base().parameter_digest();
+  const auto learned = learn("perfusion", kShort);
+  EXPECT_EQ(before, embedded_base().parameter_digest());
+  for (const auto& parameter : embedded_base().unet->parameters()) EXPECT_FALSE(parameter.grad().defined());
+}
+
+TEST(Perfusion, FitsThePhotosBetterThanTheClassWord) {
+  const auto learned = learn("perfusion", {{"steps", 30}, {"batch", 4}, {"preview_every", 0}});
+  EXPECT_LT(learned.metrics.at("loss_last").get<double>(), .95 * learned.metrics.at("loss_first").get<double>());
+}
+
+TEST(Perfusion, GivesTheSameDeltaForTheSameSeed) {
+  EXPECT_EQ(diffusion::delta_bytes(learn("perfusion", kShort).delta),
+            diffusion::delta_bytes(learn("perfusion", kShort).delta));
+}
+
+TEST(Perfusion, LocksKeysToTheClassWord) {  // o*_K = W_K e_sup, never optimised
+  const auto learned = learn("perfusion", kShort);
+  auto& base = embedded_base();
+  const auto prompts = fill_templates(base, {"a photo of a {}", "a {}"}, learned.delta.class_word);
+  diffusion::Adaptation frozen;
+  torch::NoGradGuard guard;
+  const auto superclass =
+      at_position(base.text_encoder(prompts.class_ids, frozen).last_hidden_state, prompts.position).mean(0);
+  int sites = 0;
+  for (const auto& item : base.unet->named_modules("", false)) {
+    auto* linear = dynamic_cast<diffusion::AdaptedLinearImpl*>(item.value().get());
+    if (!linear || !item.key().ends_with(".attn2.to_k")) continue;
+    const auto expected = torch::mv(linear->matrix().to(torch::kFloat), superclass);
+    EXPECT_TRUE(torch::allclose(learned.delta.tensors.at(diffusion::kKeyPrefix + item.key()), expected, 1e-4, 1e-5))
+        << item.key();
+    ++sites;
+  }
+  EXPECT_GT(sites, 0);
+}
+
+TEST(Perfusion, TakesTheBytesThatItsArithmeticSays) {  // 2 c + 2 sum of widths, A5
+  const auto learned = learn("perfusion", kShort);
+  int64_t values = 0, expected = 2 * embedded_base().text_encoder->config.hidden_size;
+  for (const auto& [name, tensor] : learned.delta.tensors) values += tensor.numel();
+  for (const auto& item : embedded_base().unet->named_modules("", false)) {
+    auto* linear = dynamic_cast<diffusion::AdaptedLinearImpl*>(item.value().get());
+    const bool edited = item.key().ends_with(".attn2.to_k") || item.key().ends_with(".attn2.to_v");
+    if (linear && edited) expected += linear->matrix().size(0);
+  }
+  EXPECT_EQ(values, expected);
+}
+
+TEST(Perfusion, DrawsTheSamePictureAfterStoringAndLoading) {
+  auto& base = embedded_base();
+  const auto learned = learn("perfusion", kShort);
+  const auto covariance = diffusion::TokenCovariance::of(base);
+  const auto delta_base = diffusion::DeltaBase::of(base, &covariance);
+  const auto picture = [&](const diffusion::Delta& delta) {
+    const auto edits = std::make_shared<const diffusion::EditSet>(diffusion::delta_edits(delta, delta_base));
+    diffusion::PictureRow row;
+    row.context = diffusion::prepare_prompt(base, "a <thing-1> on the beach", edits).context;
+    row.negative_context = diffusion::prepare_prompt(base, "").context;
+    row.edits = edits, row.seed = 3;
+    diffusion::Steering none;
+    return diffusion::text_to_image(base, {.rows = {row}, .sampler = "ddim", .steps = 3}, none);
+  };
+  const auto stored = diffusion::parse_delta(diffusion::delta_bytes(learned.delta), "test");
+  EXPECT_TRUE(torch::equal(picture(learned.delta), picture(stored)));
+}
+
+TEST(Perfusion, StopsWhenProgressSaysSo) {
+  LearnContext context{.bundle = embedded_base(), .progress = [](const LearnProgress& p) {
+                         if (p.step == 2) throw Error(Code::cancelled, "enough");
+                       }};
+  EXPECT_THROW(make_learner("perfusion")->learn(request_for(20, kShort), context), Error);
+}
+
+TEST(Learners, NameTheSettingThatIsWrong) {
+  for (const auto& [settings, field] : {std::pair<nlohmann::json, std::string>{{{"steps", 0}}, "settings.steps"},
+                                        {{{"steps", "many"}}, "settings.steps"},
+                                        {{{"stpes", 3}}, "settings.stpes"}}) {
+    try {
+      learn("perfusion", settings);
+      FAIL() << settings;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::invalid);
+      EXPECT_EQ(error.field(), field);
+    }
+  }
+  EXPECT_THROW(make_learner("alchemy"), Error);
+}
+
+TEST(Learners, RefuseAClassWordThatIsNotOneToken) {
+  auto request = request_for(20, kShort);
+  request.class_word = "samovar";
+  LearnContext context{.bundle = embedded_base()};
+  EXPECT_THROW(make_learner("perfusion")->learn(request, context), Error);
+}
+
+TEST(TextualInversion, LearnsOneRowAndNothingElse) {
+  const auto before = embedded_base().parameter_digest();
+  const auto learned = learn("textual_inversion", {{"steps", 6}, {"batch", 4}});
+  EXPECT_EQ(before, embedded_base().parameter_digest());
+  ASSERT_EQ(learned.delta.tensors.size(), 1u);
+  EXPECT_EQ(learned.delta.tensors.begin()->second.numel(), embedded_base().text_encoder->config.hidden_size);
+}
+
+}  // namespace
+}  // namespace conceptd::learner
