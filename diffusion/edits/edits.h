@@ -1,0 +1,57 @@
+// What a concept changes, as pure data: an edit is a struct of tensors, an EditSet says which edits stand at which
+// site. Interpreters are the apply_edits() functions of apply_edits.h; Edited (edited.h) runs them for a batch.
+//
+// A site is the checkpoint prefix of a layer ("….attn2.to_k"). Legend: c context width (what the edited layer reads),
+// out what it yields, k rows of one placeholder, r rank.
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "diffusion/torch.h"
+
+namespace conceptd::diffusion {
+
+// Rows of the text encoder's token table, one a placeholder token.
+struct TokenEmbedding {
+  std::string placeholder;  // as written in a prompt: "<kettle-7>"
+  Tensor rows;              // (k, c)
+};
+
+// Perfusion's key-locked, gated rank-one edit (perfusion_and_infusion.md, A2). `input` and `key` are one vector for all
+// sites of a concept; sharing the tensors lets their products be computed once for all of them.
+struct RankOne {
+  Tensor input;                         // i* (c)
+  Tensor key;                           // k = C⁻¹ i* / (i*ᵀ C⁻¹ i*) (c), so k·i* = 1
+  Tensor output;                        // o* (out)
+  double bias = .7, temperature = .15;  // β, τ of the gate; a request may choose its own
+};
+
+// Infusion's residual, added to what the layer yields at the given tokens of a row.
+struct TokenResidual {
+  Tensor residual;                 // (out)
+  std::vector<int64_t> positions;  // of the word in the row's prompt
+};
+
+// W + scale * up down, at every token.
+struct LowRank {
+  Tensor down, up;  // (r, c), (out, r)
+  double scale = 1;
+};
+
+struct SiteEdits {
+  std::vector<RankOne> rank_one;
+  std::vector<TokenResidual> residual;
+  std::vector<LowRank> low_rank;
+};
+
+struct EditSet {
+  std::vector<TokenEmbedding> tokens;  // read where the prompt is prepared; Edited does not look at them
+  std::map<std::string, SiteEdits> sites;
+  bool empty() const { return tokens.empty() && sites.empty(); }
+};
+
+// Concepts beside each other: every edit of `more` joins its site in `set`.
+void add_edits(EditSet& set, const EditSet& more);
+
+}  // namespace conceptd::diffusion
