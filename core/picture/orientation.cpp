@@ -1,0 +1,127 @@
+#include "core/picture/orientation.h"
+
+namespace conceptd::picture {
+namespace {
+
+using namespace std::string_view_literals;
+
+std::string_view jpeg_exif(std::string_view bytes) {
+  for (std::size_t at = 2; at + 4 <= bytes.size() && bytes[at] == '\xff';) {
+    const auto marker = static_cast<unsigned char>(bytes[at + 1]);
+    if (marker == 0xff) {  // padding
+      ++at;
+      continue;
+    }
+    if (marker == 0xda || marker == 0xd9) break;  // the scan, the end
+    const std::size_t length = read_u32(bytes, at) & 0xffff;
+    if (length < 2 || at + 2 + length > bytes.size()) break;
+    const std::string_view data = bytes.substr(at + 4, length - 2);
+    if (marker == 0xe1 && data.starts_with("Exif\0\0"sv)) return data.substr(6);
+    at += 2 + length;
+  }
+  return {};
+}
+
+std::string_view png_exif(std::string_view bytes) {
+  std::string_view found;
+  walk_png_chunks(bytes, [&](std::string_view type, std::string_view data, std::uint32_t) {
+    if (type == "eXIf") found = data;
+    return found.empty();
+  });
+  return found;
+}
+
+std::string_view webp_exif(std::string_view bytes) {
+  for (std::size_t at = 12; at + 8 <= bytes.size();) {
+    std::size_t length = 0;  // little-endian
+    for (std::size_t i = 4; i-- > 0;) length = length << 8 | static_cast<unsigned char>(bytes[at + 4 + i]);
+    if (length > bytes.size() - at - 8) break;
+    const std::string_view data = bytes.substr(at + 8, length);
+    if (bytes.substr(at, 4) == "EXIF") return data.starts_with("Exif\0\0"sv) ? data.substr(6) : data;
+    at += 8 + length + (length & 1);
+  }
+  return {};
+}
+
+// The TIFF structure inside: byte order, then the first directory's entries.
+int orientation_in(std::string_view tiff) {
+  if (tiff.size() < 14) return 1;
+  const bool little = tiff.starts_with("II");
+  if (!little && !tiff.starts_with("MM")) return 1;
+  const auto number = [&](std::size_t at, std::size_t size) {
+    std::size_t value = 0;
+    for (std::size_t i = 0; i < size; ++i)
+      value = value << 8 | static_cast<unsigned char>(tiff[at + (little ? size - 1 - i : i)]);
+    return value;
+  };
+  const std::size_t directory = number(4, 4);
+  if (directory > tiff.size() - 2) return 1;
+  const std::size_t entries = number(directory, 2);
+  for (std::size_t i = 0; i < entries; ++i) {
+    const std::size_t at = directory + 2 + 12 * i;
+    if (at + 12 > tiff.size()) break;
+    if (number(at, 2) != 0x0112) continue;
+    const std::size_t value = number(at + 8, 2);
+    return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
+  }
+  return 1;
+}
+
+}  // namespace
+
+int exif_orientation(std::string_view bytes, Format format) noexcept {
+  switch (format) {
+    case Format::png:
+      return orientation_in(png_exif(bytes));
+    case Format::jpeg:
+      return orientation_in(jpeg_exif(bytes));
+    case Format::webp:
+      return orientation_in(webp_exif(bytes));
+  }
+  return 1;
+}
+
+Picture upright(Picture stored, int orientation) {
+  if (orientation <= 1 || orientation > 8) return stored;
+  Picture shown{.width = stored.width, .height = stored.height, .rgb = {}};
+  if (swaps_sides(orientation)) std::swap(shown.width, shown.height);
+  shown.rgb.resize(stored.rgb.size());
+  const int right = stored.width - 1, bottom = stored.height - 1;
+  std::size_t to = 0;
+  for (int y = 0; y < shown.height; ++y) {
+    for (int x = 0; x < shown.width; ++x) {
+      int column = x, row = y;  // of the stored picture
+      switch (orientation) {
+        case 2:
+          column = right - x;
+          break;
+        case 3:
+          column = right - x, row = bottom - y;
+          break;
+        case 4:
+          row = bottom - y;
+          break;
+        case 5:
+          column = y, row = x;
+          break;
+        case 6:
+          column = y, row = bottom - x;
+          break;
+        case 7:
+          column = right - y, row = bottom - x;
+          break;
+        case 8:
+          column = right - y, row = x;
+          break;
+        default:
+          break;
+      }
+      const std::size_t from = 3 * (static_cast<std::size_t>(row) * static_cast<std::size_t>(stored.width) +
+                                    static_cast<std::size_t>(column));
+      for (std::size_t c = 0; c < 3; ++c) shown.rgb[to++] = stored.rgb[from + c];
+    }
+  }
+  return shown;
+}
+
+}  // namespace conceptd::picture
