@@ -1,0 +1,122 @@
+// Concepts, their photos and versions as clients see them. Digests are "sha256:...", times ISO 8601 in UTC.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+#include "daemon/api/jobs.h"
+
+namespace conceptd::api {
+
+struct Bytes {  // base64 on the wire
+  std::string data{};
+};
+
+struct PhotoUpload {
+  std::string name{};  // what the file is called: shown, never opened
+  Bytes data{};        // PNG, JPEG or WebP
+  std::optional<std::string> caption{};
+};
+
+// POST concepts
+struct AddConcept {
+  std::string name{};
+  std::string class_word{};  // "class"
+  std::vector<PhotoUpload> photos{};
+  std::optional<std::string> method{};
+  std::optional<int> steps{};
+  std::optional<std::int64_t> seed{};
+};
+
+struct PhotoInfo {
+  std::string digest{};
+  std::string media_type{};
+  std::string name{};
+  std::string caption{};
+  std::int64_t size_bytes = 0;
+  int width = 0;
+  int height = 0;
+};
+
+struct VersionInfo {
+  int number = 0;
+  std::string method{};
+  bool live = false;
+  bool published = false;
+  std::string verdict{};
+  std::string verdict_reason{};
+  std::string digest{};  // of the delta
+  std::int64_t size_bytes = 0;
+  std::string base_fingerprint{};
+  std::optional<int> parent{};
+  std::int64_t seed = 0;
+  Json settings = Json::object();
+  Json metrics = Json::object();
+  std::vector<std::string> photos{};  // digests
+  std::optional<std::int64_t> job{};
+  std::string created_at{};
+};
+
+struct ConceptSummary {
+  std::string name{};
+  std::string class_word{};  // "class"
+  std::string status{};      // live, learning, queued, failed, unusable, waiting
+  int photos = 0;
+  std::optional<int> live_version{};
+  int newest_version = 0;
+  std::optional<std::string> method{};  // of the live version
+  std::optional<std::int64_t> size_bytes{};
+  std::optional<std::string> learned_at{};
+  std::optional<std::int64_t> active_job{};
+  std::string created_at{};
+};
+
+struct ConceptDetail {
+  ConceptSummary summary{};
+  std::string created_by{};
+  std::vector<PhotoInfo> photos{};
+  std::optional<VersionInfo> live{};
+  std::optional<JobInfo> last_job{};
+  std::optional<std::string> problem{};  // why the live version cannot be used
+};
+
+struct ConceptList {
+  std::vector<ConceptSummary> concepts{};
+  std::int64_t state = 0;
+};
+
+struct History {
+  std::string name{};
+  std::vector<VersionInfo> versions{};  // newest first
+};
+
+// What POST concepts and POST concepts/{name}/learn answer.
+struct Queued {
+  ConceptSummary summary{};  // "concept"
+  JobInfo job{};
+  std::vector<std::string> warnings{};
+};
+
+// POST concepts/{name}/learn
+struct LearnAgain {
+  std::optional<std::string> method{};
+  std::optional<int> steps{};
+  std::optional<std::int64_t> seed{};
+};
+
+// POST concepts/{name}/rollback
+struct RollBack {
+  std::optional<int> to{};
+  std::optional<std::string> reason{};
+};
+
+struct RolledBack {
+  std::string name{};
+  std::optional<int> from{};
+  int to = 0;
+  std::int64_t state = 0;
+};
+
+}  // namespace conceptd::api

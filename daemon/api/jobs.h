@@ -1,0 +1,48 @@
+// Long work as clients see it. Times are ISO 8601 in UTC.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace conceptd::api {
+
+struct ProgressInfo {
+  int step = 0;
+  int steps = 0;
+  std::optional<double> loss{};
+  std::optional<double> eta_s{};
+  std::string message{};
+};
+
+struct JobInfo {
+  std::int64_t id = 0;
+  std::string kind{};   // learn, consolidate, evaluate, import
+  std::string name{};   // the concept
+  std::string state{};  // queued, running, done, failed, cancelled
+  std::string method{};
+  int queue_position = 0;  // 1 is next; 0: not queued
+  int attempts = 0;
+  int attempts_max = 0;
+  ProgressInfo progress{};
+  std::string error_code{};  // of the last attempt that failed; empty: none
+  std::string error_message{};
+  std::optional<int> result_version{};
+  bool has_preview = false;  // GET jobs/{id}/preview.png
+  std::string requested_by{};
+  std::string created_at{};
+  std::optional<std::string> started_at{};
+  std::optional<std::string> finished_at{};
+
+  bool is_over() const { return state == "done" || state == "failed" || state == "cancelled"; }
+};
+
+struct JobAnswer {
+  JobInfo job{};
+};
+
+struct JobList {
+  std::vector<JobInfo> jobs{};  // newest first
+};
+
+}  // namespace conceptd::api

@@ -1,0 +1,219 @@
+#include "daemon/api/wire.h"
+
+#include "daemon/api/fields.h"
+#include "daemon/api/limits.h"
+
+namespace conceptd::api {
+
+// One function a struct; the templates of fields.h find it by its argument.
+#define CONCEPTD_WIRE(Type)  \
+  template <typename Fields> \
+  void fields(Fields& field, Type& v)
+
+constexpr Bounds kName{.min = 1, .max = 63};
+constexpr Bounds kWord{.min = 1, .max = 63};
+constexpr Bounds kSeed{.min = 0, .max = static_cast<double>(kSeedMax)};
+constexpr Bounds kSide{.min = kSideMin, .max = kSideMax};
+
+CONCEPTD_WIRE(ErrorBody) {
+  field("code", v.code), field("message", v.message), field("field", v.field), field("suggestions", v.suggestions);
+}
+
+CONCEPTD_WIRE(ProgressInfo) {
+  field("step", v.step), field("steps", v.steps), field("loss", v.loss), field("eta_s", v.eta_s);
+  field("message", v.message);
+}
+
+CONCEPTD_WIRE(JobInfo) {
+  field("id", v.id), field("kind", v.kind), field("name", v.name), field("state", v.state), field("method", v.method);
+  field("queue_position", v.queue_position), field("attempts", v.attempts), field("attempts_max", v.attempts_max);
+  field("progress", v.progress), field("error_code", v.error_code), field("error_message", v.error_message);
+  field("result_version", v.result_version), field("has_preview", v.has_preview);
+  field("requested_by", v.requested_by), field("created_at", v.created_at), field("started_at", v.started_at);
+  field("finished_at", v.finished_at);
+}
+
+CONCEPTD_WIRE(JobAnswer) { field("job", v.job); }
+CONCEPTD_WIRE(JobList) { field("jobs", v.jobs); }
+
+CONCEPTD_WIRE(PhotoUpload) {
+  field("name", v.name, {.max = 300}), field("data", v.data, {.max = kPhotoBytesMax});
+  field("caption", v.caption, {.max = kPromptBytesMax});
+}
+
+CONCEPTD_WIRE(AddConcept) {
+  field("name", v.name, kName), field("class", v.class_word, kWord), field("photos", v.photos, {.max = kPhotosMax});
+  field("method", v.method, kWord), field("steps", v.steps, {.min = 1, .max = kLearnStepsMax});
+  field("seed", v.seed, kSeed);
+}
+
+CONCEPTD_WIRE(PhotoInfo) {
+  field("digest", v.digest), field("media_type", v.media_type), field("name", v.name), field("caption", v.caption);
+  field("size_bytes", v.size_bytes), field("width", v.width), field("height", v.height);
+}
+
+CONCEPTD_WIRE(VersionInfo) {
+  field("number", v.number), field("method", v.method), field("live", v.live), field("published", v.published);
+  field("verdict", v.verdict), field("verdict_reason", v.verdict_reason), field("digest", v.digest);
+  field("size_bytes", v.size_bytes), field("base_fingerprint", v.base_fingerprint), field("parent", v.parent);
+  field("seed", v.seed), field("settings", v.settings), field("metrics", v.metrics), field("photos", v.photos);
+  field("job", v.job), field("created_at", v.created_at);
+}
+
+CONCEPTD_WIRE(ConceptSummary) {
+  field("name", v.name), field("class", v.class_word), field("status", v.status), field("photos", v.photos);
+  field("live_version", v.live_version), field("newest_version", v.newest_version), field("method", v.method);
+  field("size_bytes", v.size_bytes), field("learned_at", v.learned_at), field("active_job", v.active_job);
+  field("created_at", v.created_at);
+}
+
+CONCEPTD_WIRE(ConceptDetail) {
+  field("concept", v.summary), field("created_by", v.created_by), field("photos", v.photos), field("live", v.live);
+  field("last_job", v.last_job), field("problem", v.problem);
+}
+
+CONCEPTD_WIRE(ConceptList) { field("concepts", v.concepts), field("state", v.state); }
+CONCEPTD_WIRE(History) { field("name", v.name), field("versions", v.versions); }
+CONCEPTD_WIRE(Queued) { field("concept", v.summary), field("job", v.job), field("warnings", v.warnings); }
+
+CONCEPTD_WIRE(LearnAgain) {
+  field("method", v.method, kWord), field("steps", v.steps, {.min = 1, .max = kLearnStepsMax});
+  field("seed", v.seed, kSeed);
+}
+
+CONCEPTD_WIRE(RollBack) {
+  field("to", v.to, {.min = 1, .max = 1e9}), field("reason", v.reason, {.max = kReasonBytesMax});
+}
+
+CONCEPTD_WIRE(RolledBack) { field("name", v.name), field("from", v.from), field("to", v.to), field("state", v.state); }
+
+CONCEPTD_WIRE(GenerateRequest) {
+  field("prompt", v.prompt, {.min = 1, .max = kPromptBytesMax});
+  field("negative_prompt", v.negative_prompt, {.max = kPromptBytesMax}), field("seed", v.seed, kSeed);
+  field("steps", v.steps, {.min = 1, .max = kStepsMax}), field("guidance", v.guidance, {.min = 0, .max = kGuidanceMax});
+  field("count", v.count, {.min = 1, .max = kCountMax}), field("sampler", v.sampler, kWord);
+  field("width", v.width, kSide), field("height", v.height, kSide);
+}
+
+CONCEPTD_WIRE(UsedConcept) {
+  field("name", v.name), field("version", v.version), field("digest", v.digest), field("method", v.method);
+}
+
+CONCEPTD_WIRE(GeneratedImage) { field("seed", v.seed), field("png", v.png); }
+
+CONCEPTD_WIRE(GenerateResponse) {
+  field("images", v.images), field("prompt", v.prompt), field("state", v.state), field("concepts", v.concepts);
+  field("base", v.base), field("base_fingerprint", v.base_fingerprint), field("sampler", v.sampler);
+  field("steps", v.steps), field("guidance", v.guidance), field("width", v.width), field("height", v.height);
+  field("warnings", v.warnings), field("seconds", v.seconds), field("queued_s", v.queued_s);
+}
+
+CONCEPTD_WIRE(Provenance) {
+  field("release", v.release), field("prompt", v.prompt), field("negative_prompt", v.negative_prompt);
+  field("seed", v.seed), field("sampler", v.sampler), field("steps", v.steps), field("guidance", v.guidance);
+  field("width", v.width), field("height", v.height), field("state", v.state), field("concepts", v.concepts);
+  field("base", v.base), field("base_fingerprint", v.base_fingerprint);
+}
+
+CONCEPTD_WIRE(BaseInfo) {
+  field("name", v.name), field("folder", v.folder), field("fingerprint", v.fingerprint), field("width", v.width);
+  field("height", v.height);
+}
+
+CONCEPTD_WIRE(StateInfo) {
+  field("id", v.id), field("concepts", v.concepts), field("reason", v.reason), field("created_at", v.created_at);
+}
+
+CONCEPTD_WIRE(CountsInfo) {
+  field("concepts", v.concepts), field("photos", v.photos), field("photo_bytes", v.photo_bytes);
+  field("versions", v.versions), field("delta_bytes", v.delta_bytes), field("states", v.states);
+  field("jobs_queued", v.jobs_queued), field("jobs_running", v.jobs_running), field("jobs_done", v.jobs_done);
+  field("jobs_failed", v.jobs_failed), field("database_bytes", v.database_bytes);
+}
+
+CONCEPTD_WIRE(QueueInfo) {
+  field("running", v.running), field("waiting", v.waiting), field("limit", v.limit), field("pictures", v.pictures);
+}
+
+CONCEPTD_WIRE(MachineInfo) {
+  field("cpus", v.cpus), field("threads", v.threads), field("learn_threads", v.learn_threads), field("dtype", v.dtype);
+  field("blas", v.blas), field("capability", v.capability);
+}
+
+CONCEPTD_WIRE(MethodInfo) {
+  field("name", v.name), field("default", v.is_default), field("typical_seconds", v.typical_seconds);
+}
+
+CONCEPTD_WIRE(Status) {
+  field("release", v.release), field("started_at", v.started_at), field("uptime_s", v.uptime_s), field("pid", v.pid);
+  field("socket", v.socket), field("data_dir", v.data_dir), field("disk_free_bytes", v.disk_free_bytes);
+  field("base", v.base), field("state", v.state), field("counts", v.counts), field("queue", v.queue);
+  field("running_job", v.running_job), field("machine", v.machine), field("methods", v.methods);
+  field("samplers", v.samplers), field("warnings", v.warnings);
+}
+
+CONCEPTD_WIRE(Health) { field("status", v.status); }
+
+namespace {
+
+template <typename T>
+T decode(const Json& json, bool strict) {
+  T value;
+  FieldReader reader(json, "", strict);
+  fields(reader, value);
+  reader.end();
+  return value;
+}
+
+}  // namespace
+
+template <typename T>
+Json encode(const T& value) {
+  return FieldWriter::to_json(value);
+}
+
+template <typename T>
+T decode_request(const Json& json) {
+  return decode<T>(json, true);
+}
+
+template <typename T>
+T decode_answer(const Json& json) {
+  return decode<T>(json, false);
+}
+
+Json encode_error(const ErrorBody& body) { return {{"error", encode(body)}}; }
+
+ErrorBody decode_error(const Json& json) {
+  if (json.is_object() && json.contains("error")) return decode_answer<ErrorBody>(json["error"]);
+  throw Error(Code::internal, "the daemon answered with something that is not its error format");
+}
+
+#define CONCEPTD_REQUEST(Type)       \
+  template Json encode(const Type&); \
+  template Type decode_request(const Json&);
+#define CONCEPTD_ANSWER(Type)        \
+  template Json encode(const Type&); \
+  template Type decode_answer(const Json&);
+
+CONCEPTD_REQUEST(AddConcept)
+CONCEPTD_REQUEST(LearnAgain)
+CONCEPTD_REQUEST(RollBack)
+CONCEPTD_REQUEST(GenerateRequest)
+CONCEPTD_ANSWER(ErrorBody)
+CONCEPTD_ANSWER(JobInfo)
+CONCEPTD_ANSWER(JobAnswer)
+CONCEPTD_ANSWER(JobList)
+CONCEPTD_ANSWER(VersionInfo)
+CONCEPTD_ANSWER(ConceptSummary)
+CONCEPTD_ANSWER(ConceptDetail)
+CONCEPTD_ANSWER(ConceptList)
+CONCEPTD_ANSWER(History)
+CONCEPTD_ANSWER(Queued)
+CONCEPTD_ANSWER(RolledBack)
+CONCEPTD_ANSWER(GenerateResponse)
+CONCEPTD_ANSWER(Provenance)
+CONCEPTD_ANSWER(Status)
+CONCEPTD_ANSWER(Health)
+
+}  // namespace conceptd::api
