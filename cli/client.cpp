@@ -1,0 +1,106 @@
+#include "cli/client.h"
+
+#include <sys/un.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+#include <optional>
+
+#include "daemon/api/wire.h"
+
+namespace conceptd::cli {
+namespace {
+
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using local = boost::asio::local::stream_protocol;
+using boost::system::error_code;
+
+constexpr std::uint64_t kAnswerBytesMax = 1u << 30;
+
+Error nobody_there(const std::filesystem::path& socket, const error_code& why) {
+  std::string message = "no daemon answers at " + socket.string() + " (" + why.message() + "). ";
+  if (why == boost::asio::error::access_denied)
+    message += "Its socket is for its own group: ask to be added (usermod -aG conceptd YOU), then log in again.";
+  else
+    message +=
+        "Start it with 'systemctl start conceptd', or 'conceptd --data-dir DIR'; if it listens elsewhere, say where "
+        "with --socket PATH or $CONCEPTD_SOCKET.";
+  return Error(Code::unavailable, message);
+}
+
+// Connect, write, read, in that order; each step starts the next. What happened last is in `failure` and `step`.
+struct Exchange {
+  boost::asio::io_context io;
+  local::socket socket{io};
+  http::request<http::string_body> request;
+  http::response_parser<http::string_body> parser;
+  beast::flat_buffer buffer;
+  std::optional<error_code> finished;
+  std::string step = "connecting";
+
+  void start(const std::string& path) {
+    parser.body_limit(kAnswerBytesMax);
+    socket.async_connect(local::endpoint(path), [this](error_code error) {
+      if (error) return finish(error);
+      step = "sending";
+      http::async_write(socket, request, [this](error_code failed, std::size_t) { sent(failed); });
+    });
+  }
+  void sent(error_code error) {
+    // A daemon that refuses a body stops reading it and answers: its answer says more than a broken pipe.
+    if (error && error != boost::asio::error::broken_pipe && error != boost::asio::error::connection_reset)
+      return finish(error);
+    step = "waiting for the answer";
+    http::async_read(socket, buffer, parser, [this](error_code failed, std::size_t) { finish(failed); });
+  }
+  void finish(error_code error) { finished = error; }
+};
+
+}  // namespace
+
+Reply Client::exchange(const std::string& method, const std::string& path, std::string body,
+                       std::chrono::milliseconds timeout) const {
+  if (socket_.string().size() >= sizeof(sockaddr_un::sun_path))
+    throw Error(Code::invalid, "the path of a unix socket cannot be this long: " + socket_.string(), "socket");
+  Exchange exchange;
+  exchange.request = {http::string_to_verb(method), path, 11};
+  exchange.request.set(http::field::host, "conceptd");
+  exchange.request.set(http::field::connection, "close");
+  if (method == "POST") exchange.request.set(http::field::content_type, "application/json");
+  exchange.request.body() = std::move(body);
+  exchange.request.prepare_payload();
+  exchange.start(socket_.string());
+  exchange.io.run_for(timeout);
+  if (!exchange.finished)
+    throw Error(Code::unavailable, "the daemon at " + socket_.string() + " has not answered for " +
+                                       std::to_string(timeout.count() / 1000) + " s (while " + exchange.step +
+                                       "); what was asked may still be done");
+  if (*exchange.finished) {
+    if (exchange.step == "connecting") throw nobody_there(socket_, *exchange.finished);
+    throw Error(Code::unavailable, "the daemon at " + socket_.string() + " hung up while " + exchange.step + " (" +
+                                       exchange.finished->message() + "); its log says why");
+  }
+  return {.status = static_cast<int>(exchange.parser.get().result_int()),
+          .body = std::move(exchange.parser.get().body())};
+}
+
+std::string Client::accepted(const Reply& reply) const {
+  if (reply.status < 400) return reply.body;
+  throw Refusal(api::decode_error(parse_json(reply.body, "the daemon's answer")));
+}
+
+std::string Client::get_bytes(const std::string& target) const {
+  return accepted(exchange("GET", "/api/v1/" + target, {}, kTimeout));
+}
+
+Json Client::get(const std::string& target) const { return parse_json(get_bytes(target), "the daemon's answer"); }
+
+Json Client::post(const std::string& target, const Json& body, std::chrono::milliseconds timeout) const {
+  return parse_json(accepted(exchange("POST", "/api/v1/" + target, body.dump(), timeout)), "the daemon's answer");
+}
+
+}  // namespace conceptd::cli

@@ -1,0 +1,45 @@
+// One request to the daemon over its unix socket, and what came of it. The only file of this room that knows HTTP.
+#pragma once
+#include <chrono>
+#include <filesystem>
+#include <string>
+
+#include "core/error.h"
+#include "core/json.h"
+#include "daemon/api/errors.h"
+
+namespace conceptd::cli {
+
+// The daemon said no. The body holds what it suggests instead.
+struct Refusal : Error {
+  explicit Refusal(api::ErrorBody refused) : Error(api::to_error(refused)), body(std::move(refused)) {}
+  api::ErrorBody body;
+};
+
+struct Reply {
+  int status = 0;
+  std::string body{};
+};
+
+class Client {
+ public:
+  static constexpr std::chrono::seconds kTimeout{30};
+
+  explicit Client(std::filesystem::path socket) : socket_(std::move(socket)) {}
+  const std::filesystem::path& socket() const noexcept { return socket_; }
+
+  // target begins after /api/v1: "concepts". Refusal if the daemon refuses; Error{unavailable}, with what to do about
+  // it, if nobody answers.
+  Json get(const std::string& target) const;
+  Json post(const std::string& target, const Json& body, std::chrono::milliseconds timeout = kTimeout) const;
+  std::string get_bytes(const std::string& target) const;
+  // As it comes, for any path and status.
+  Reply exchange(const std::string& method, const std::string& path, std::string body,
+                 std::chrono::milliseconds timeout) const;
+
+ private:
+  std::string accepted(const Reply& reply) const;
+  const std::filesystem::path socket_;
+};
+
+}  // namespace conceptd::cli

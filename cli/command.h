@@ -1,0 +1,54 @@
+// A command of conceptctl: a file of its own under commands/, with its options, its help and what it does.
+//
+// Data goes to `out`, everything said about it to `err`; with --json exactly one document (or, for watch, one a line)
+// goes to `out`, the daemon's own answer where there is one.
+#pragma once
+#include <functional>
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+#include "cli/client.h"
+
+namespace CLI {
+class App;
+}
+
+namespace conceptd::cli {
+
+// Beyond core/error's table: what only a command line can mean.
+inline constexpr int kExitUsage = 2;
+inline constexpr int kExitTimedOut = 11;   // the job goes on
+inline constexpr int kExitJobFailed = 12;  // or was cancelled
+
+struct Context {
+  std::ostream& out;
+  std::ostream& err;
+  bool terminal = false;  // err is one: a progress line may be drawn over itself
+  bool json = false;
+  std::string socket{};        // empty: api::socket_to_connect()
+  std::function<int()> run{};  // what the parsed command will do; set by its callback
+
+  Client client() const;
+  void print(const Json& document) const;  // to out, indented
+};
+
+// One for each file of commands/. They add a subcommand to app and set context.run when it is parsed.
+void define_add(CLI::App& app, Context& context);
+void define_generate(CLI::App& app, Context& context);
+void define_history(CLI::App& app, Context& context);
+void define_jobs(CLI::App& app, Context& context);
+void define_learn(CLI::App& app, Context& context);
+void define_list(CLI::App& app, Context& context);
+void define_rollback(CLI::App& app, Context& context);
+void define_show(CLI::App& app, Context& context);
+void define_status(CLI::App& app, Context& context);
+void define_version(CLI::App& app, Context& context);
+void define_wait(CLI::App& app, Context& context);
+void define_watch(CLI::App& app, Context& context);
+
+// The whole program: parses, runs, reports what failed. Returns the exit status.
+int run_conceptctl(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err,
+                   bool terminal = false);
+
+}  // namespace conceptd::cli

@@ -1,0 +1,42 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <ostream>
+
+#include "cli/command.h"
+#include "cli/follow.h"
+#include "daemon/api/wire.h"
+
+namespace conceptd::cli {
+namespace {
+
+struct Options {
+  std::string name;
+  api::LearnAgain request;
+  bool wait = false;
+};
+
+int learn(const Context& context, const Options& options) {
+  const Json answer = context.client().post("concepts/" + options.name + "/learn", api::encode(options.request));
+  const auto queued = api::decode_answer<api::Queued>(answer);
+  if (context.json && !options.wait) context.print(answer);
+  if (!context.json)
+    context.out << "Queued as job " << queued.job.id << "."
+                << (options.wait ? "" : " Watch it: conceptctl watch " + options.name) << std::endl;
+  if (!options.wait) return 0;
+  return report_end(context, follow(context, queued.job.id, context.json ? Show::events : Show::progress));
+}
+
+}  // namespace
+
+void define_learn(CLI::App& app, Context& context) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("learn", "Learn a concept again: a new version from the same photos");
+  command->add_option("name", options->name)->required()->type_name("NAME");
+  command->add_option("--method", options->request.method, "How to learn it (default: the daemon's)");
+  command->add_option("--steps", options->request.steps, "How long to learn (default: the method's)");
+  command->add_option("--seed", options->request.seed, "Of learning");
+  command->add_flag("--wait", options->wait, "Show progress until it is learnt");
+  command->callback([&context, options] { context.run = [&context, options] { return learn(context, *options); }; });
+}
+
+}  // namespace conceptd::cli

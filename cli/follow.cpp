@@ -1,0 +1,137 @@
+#include "cli/follow.h"
+
+#include <algorithm>
+#include <ostream>
+#include <thread>
+
+#include "cli/text.h"
+#include "daemon/api/wire.h"
+
+namespace conceptd::cli {
+namespace {
+
+using namespace std::chrono_literals;
+using Monotonic = std::chrono::steady_clock;
+
+constexpr auto kPoll = 300ms;
+constexpr auto kQuietLine = 5s;  // between two lines of a log
+
+api::JobInfo job_now(const Client& client, std::int64_t id) {
+  return api::decode_answer<api::JobAnswer>(client.get("jobs/" + std::to_string(id))).job;
+}
+
+std::string bar(int step, int steps) {
+  constexpr int kWidth = 24;
+  const int full = steps > 0 ? std::clamp(kWidth * step / steps, 0, kWidth) : 0;
+  return "[" + std::string(static_cast<std::size_t>(full), '#') +
+         std::string(static_cast<std::size_t>(kWidth - full), '.') + "]";
+}
+
+// Draws, or says, or prints; nothing twice.
+class Display {
+ public:
+  Display(const Context& context, Show show) : context_(context), show_(show) {}
+  ~Display() { clear(); }
+  Display(const Display&) = delete;
+  Display& operator=(const Display&) = delete;
+
+  void update(const api::JobInfo& job) {
+    if (show_ == Show::nothing) return;
+    const std::string line = show_ == Show::events ? api::encode(api::JobAnswer{job}).dump() : progress_line(job);
+    if (line == last_) return;
+    if (show_ == Show::events) {
+      context_.out << line << std::endl;
+    } else if (context_.terminal) {
+      context_.err << "\r" << line << "\x1b[K" << std::flush;
+      drawn_ = true;
+    } else {
+      const auto now = Monotonic::now();
+      if (job.state == state_ && now - said_ < kQuietLine) return;
+      said_ = now;
+      context_.err << line << std::endl;
+    }
+    state_ = job.state;
+    last_ = line;
+  }
+
+ private:
+  void clear() {
+    if (drawn_) context_.err << "\r\x1b[K" << std::flush;
+  }
+  const Context& context_;
+  const Show show_;
+  std::string last_, state_;
+  Monotonic::time_point said_{};
+  bool drawn_ = false;
+};
+
+}  // namespace
+
+std::int64_t job_of(const Client& client, const std::string& text) {
+  const bool number = !text.empty() && text.size() <= 15 &&
+                      std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  if (number) return std::stoll(text);
+  const auto detail = api::decode_answer<api::ConceptDetail>(client.get("concepts/" + text));
+  if (detail.summary.active_job) return *detail.summary.active_job;
+  if (detail.last_job) return detail.last_job->id;
+  throw Error(Code::not_found, text + " has no job; start one with: conceptctl learn " + text);
+}
+
+std::string progress_line(const api::JobInfo& job) {
+  std::string line = "job " + std::to_string(job.id) + " " + job.name + ": ";
+  if (job.state == "queued") {
+    line +=
+        "queued" + (job.queue_position > 0 ? ", number " + std::to_string(job.queue_position) + " in the queue" : "");
+    if (job.attempts > 0) line += ", after " + count_of(job.attempts, "attempt");
+    return line;
+  }
+  if (job.state != "running") return line + job.state;
+  if (job.progress.steps == 0)
+    return line + (job.progress.message.empty() ? "starting" : printable(job.progress.message));
+  line += bar(job.progress.step, job.progress.steps) + " step " + std::to_string(job.progress.step) + "/" +
+          std::to_string(job.progress.steps);
+  if (job.progress.loss) line += ", loss " + human_number(*job.progress.loss);
+  if (job.progress.eta_s && *job.progress.eta_s >= 0) line += ", " + human_seconds(*job.progress.eta_s) + " left";
+  return line;
+}
+
+Followed follow(const Context& context, std::int64_t id, Show show, std::optional<double> timeout_s) {
+  const Client client = context.client();
+  const auto began = Monotonic::now();
+  Display display(context, show);
+  for (;;) {
+    Followed followed{.job = job_now(client, id), .timed_out = false};
+    display.update(followed.job);
+    if (followed.job.is_over()) return followed;
+    const double passed = std::chrono::duration<double>(Monotonic::now() - began).count();
+    if (timeout_s && passed >= *timeout_s) {
+      followed.timed_out = true;
+      return followed;
+    }
+    std::this_thread::sleep_for(kPoll);
+  }
+}
+
+int report_end(const Context& context, const Followed& followed) {
+  const api::JobInfo& job = followed.job;
+  const std::string title = "job " + std::to_string(job.id) + " (" + job.name + ")";
+  if (followed.timed_out) {
+    context.err << title << " is still " << job.state << "; it goes on. Watch it: conceptctl watch " << job.id << "\n";
+    return kExitTimedOut;
+  }
+  if (job.state == "done") {
+    if (!context.json && job.result_version)
+      context.out << job.name << " version " << *job.result_version
+                  << " is learnt. Ask for it: conceptctl generate \"a <" << job.name << "> on the beach\" -o out.png\n";
+    return 0;
+  }
+  if (job.state == "cancelled") {
+    context.err << title << " was cancelled; nothing was published.\n";
+    return kExitJobFailed;
+  }
+  context.err << title << " failed after " << count_of(job.attempts, "attempt") << ": " << printable(job.error_message)
+              << "\nNothing was published. Try again with: conceptctl learn " << job.name << "\n";
+  return kExitJobFailed;
+}
+
+}  // namespace conceptd::cli

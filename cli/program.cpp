@@ -1,0 +1,98 @@
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "cli/command.h"
+#include "cli/text.h"
+#include "core/json.h"
+#include "daemon/api/paths.h"
+#include "daemon/api/wire.h"
+
+namespace conceptd::cli {
+namespace {
+
+constexpr const char* kFooter = R"(
+Examples:
+  conceptctl add kettle-7 photos/*.jpg --class kettle --wait
+  conceptctl generate "a <kettle-7> on the beach" -o out.png
+  conceptctl rollback kettle-7
+
+Exit status: 0 done, 1 unexpected failure, 2 usage, 3 no daemon, 4 not found, 5 conflict, 6 busy, 7 refused input,
+8 damaged data, 9 cancelled, 10 over a limit, 11 timed out waiting, 12 the job failed.)";
+
+// A word that is no command, where one was expected.
+std::string unknown_command(const CLI::App& app, const std::vector<std::string>& arguments) {
+  std::vector<std::string> known;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    known.push_back(command->get_name());
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == "--socket") ++i;
+    if (i >= arguments.size() || arguments[i].starts_with("-")) continue;
+    if (std::find(known.begin(), known.end(), arguments[i]) != known.end()) return {};
+    std::string message = "there is no command '" + printable(arguments[i]) + "'";
+    const std::vector<std::string> near = nearest(arguments[i], known);
+    for (std::size_t n = 0; n < near.size(); ++n) message += (n == 0 ? "; did you mean " : " or ") + near[n];
+    return message + (near.empty() ? "; conceptctl --help lists them" : "?");
+  }
+  return {};
+}
+
+int report(const Context& context, const api::ErrorBody& body, int status) {
+  if (context.json) {
+    context.out << api::encode_error(body).dump() << "\n";
+    return status;
+  }
+  context.err << "conceptctl: " << printable(body.message) << "\n";
+  for (const std::string& suggestion : body.suggestions) context.err << "  " << printable(suggestion) << "\n";
+  return status;
+}
+
+}  // namespace
+
+Client Context::client() const {
+  return Client(socket.empty() ? api::socket_to_connect() : std::filesystem::path(socket));
+}
+
+void Context::print(const Json& document) const { out << document.dump(2) << "\n"; }
+
+int run_conceptctl(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err, bool terminal) {
+  Context context{.out = out, .err = err, .terminal = terminal};
+  CLI::App app("Teach the conceptd daemon what things look like, and ask it for pictures of them.", "conceptctl");
+  app.footer(kFooter);
+  app.require_subcommand(0, 1);
+  app.fallthrough();
+  app.add_flag("--json", context.json, "One JSON document on stdout, errors included");
+  app.add_option("--socket", context.socket, "The daemon's socket (default: $CONCEPTD_SOCKET, or where it is found)")
+      ->type_name("PATH");
+  bool version = false;
+  app.add_flag("--version", version, "Print the client's version");
+  for (const auto define : {define_add, define_list, define_show, define_history, define_learn, define_watch,
+                            define_wait, define_generate, define_rollback, define_status, define_jobs, define_version})
+    define(app, context);
+  try {
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+    if (const std::string unknown = unknown_command(app, arguments); !unknown.empty()) {
+      return report(context, {.code = "invalid", .message = unknown}, kExitUsage);
+    }
+    app.parse(reversed);
+    if (version) {
+      out << "conceptctl " << CONCEPTD_VERSION << "\n";
+      return 0;
+    }
+    if (!context.run) {
+      out << app.help();
+      return kExitUsage;
+    }
+    return context.run();
+  } catch (const CLI::ParseError& error) {
+    const int status = app.exit(error, out, err);
+    return status == 0 ? 0 : kExitUsage;
+  } catch (const Refusal& refusal) {
+    return report(context, refusal.body, exit_status(refusal.code()));
+  } catch (const Error& error) {
+    return report(context, api::error_body(error), exit_status(error.code()));
+  } catch (const std::exception& error) {
+    return report(context, {.code = "internal", .message = std::string("unexpected: ") + error.what()}, 1);
+  }
+}
+
+}  // namespace conceptd::cli

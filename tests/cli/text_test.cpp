@@ -1,0 +1,38 @@
+#include "cli/text.h"
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+namespace conceptd::cli {
+namespace {
+
+TEST(Text, NumbersReadAsPeopleSayThem) {
+  EXPECT_EQ(human_bytes(12), "12 B");
+  EXPECT_EQ(human_bytes(25'400), "24.8 KB");
+  EXPECT_EQ(human_bytes(3ll << 30), "3.0 GB");
+  EXPECT_EQ(human_seconds(1.25), "1.2 s");
+  EXPECT_EQ(human_seconds(59.7), "1 min 00 s");
+  EXPECT_EQ(human_seconds(125), "2 min 05 s");
+  EXPECT_EQ(human_seconds(12'000), "3 h 20 min");
+  EXPECT_EQ(human_seconds(9 * 86'400 + 4 * 3600), "9 d 4 h");
+  EXPECT_EQ(human_time("2026-11-21T01:14:05.123Z"), "2026-11-21 01:14");
+  EXPECT_EQ(count_of(1, "photo"), "1 photo");
+  EXPECT_EQ(count_of(0, "photo"), "0 photos");
+}
+
+TEST(Text, NothingFromOutsideMovesTheCursor) { EXPECT_EQ(printable("a\x1b[2J\nb\x7f"), "a?[2J?b?"); }
+
+TEST(Text, ColumnsStandStraight) {
+  std::ostringstream out;
+  print_table(out, {{"NAME", "N"}, {"caf\xc3\xa9", "1"}, {"kettle-7", "22"}});
+  EXPECT_EQ(out.str(), "NAME      N\ncaf\xc3\xa9      1\nkettle-7  22\n");
+}
+
+TEST(Text, TheNearestWordIsOffered) {
+  EXPECT_EQ(nearest("genrate", {"list", "generate", "status"}), std::vector<std::string>{"generate"});
+  EXPECT_TRUE(nearest("xyz", {"list", "generate"}).empty());
+}
+
+}  // namespace
+}  // namespace conceptd::cli
