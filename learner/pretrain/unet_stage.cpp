@@ -45,6 +45,13 @@ struct Frozen {
   diffusion::AutoencoderKL vae;
 };
 
+// How far the published weights had come: a run whose own folder is gone goes on from them, with its moments begun
+// anew.
+nlohmann::json begun_at(const fs::path& published) {
+  const auto note = published / "training.json";
+  return fs::exists(note) ? nlohmann::json::parse(read_file(note, 1 << 16)) : nlohmann::json::object();
+}
+
 Tensor loss_of(UNet2DConditionModel& unet, const Tensor& latents, const Tensor& context, const Tensor& alphas) {
   const auto b = latents.size(0);
   // One timestep from each of b equal slices of the schedule: the same distribution, less variance.
@@ -104,6 +111,10 @@ void train_unet(const StageOptions& options) {
   torch::manual_seed(static_cast<int64_t>(options.seed));
   std::vector<UNet2DConditionModel> replicas;
   for (int k = 0; k < options.workers; ++k) replicas.emplace_back(settings);
+  const auto published = options.out / "unet";
+  if (!fs::exists(folder / "resume.safetensors") && fs::exists(published / "training.json")) {
+    load_component(published / "diffusion_pytorch_model.safetensors", *replicas[0]);
+  }
   FlatParameters flat(*replicas[0]);
   std::vector<Tensor> gradients;
   std::vector<LatentPool> pools;
@@ -114,8 +125,8 @@ void train_unet(const StageOptions& options) {
   }
   Adam adam(flat.values(), {.ema = .9995});
   const auto resumed = load_resume(folder, adam);
-  int64_t step = resumed ? resumed->value("step", int64_t{0}) : 0,
-          images = resumed ? resumed->value("images", int64_t{0}) : 0;
+  const auto begun = resumed ? *resumed : begun_at(published);
+  int64_t step = begun.value("step", int64_t{0}), images = begun.value("images", int64_t{0});
   torch::manual_seed(static_cast<int64_t>(options.seed) + step);
   const auto alphas = alphas_cumprod();
   const auto empty = frozen.states({""});
@@ -126,7 +137,9 @@ void train_unet(const StageOptions& options) {
   FlatParameters shown(*average);
   const auto save = [&] {
     shown.values().copy_(adam.average);
-    save_resume(folder, adam, {{"step", step}, {"images", images}, {"loss", progress.value("loss")}});
+    const nlohmann::json done{{"step", step}, {"images", images}, {"loss", progress.value("loss")}};
+    save_resume(folder, adam, done);
+    write_file_durably(published / "training.json", done.dump() + "\n");
     save_component(options.out / "unet", "diffusion_pytorch_model.safetensors", shown, shown.values(),
                    settings.to_json());
   };
