@@ -23,5 +23,6 @@ endfunction()
 file(WRITE ${CMAKE_BINARY_DIR}/torch_pch.cpp "// carries the precompiled header\n")
 add_library(conceptd_torch_pch STATIC ${CMAKE_BINARY_DIR}/torch_pch.cpp)
 target_link_libraries(conceptd_torch_pch PUBLIC conceptd_flags conceptd_torch)
-target_precompile_headers(conceptd_torch_pch PRIVATE ${CMAKE_SOURCE_DIR}/diffusion/torch.h <string> <vector> <map> <memory> <filesystem> <nlohmann/json.hpp>)
+target_precompile_headers(conceptd_torch_pch PRIVATE
+  ${CMAKE_SOURCE_DIR}/diffusion/torch.h <string> <vector> <map> <memory> <filesystem> <nlohmann/json.hpp>)
 add_compile_options(-fpch-preprocess)
