@@ -94,7 +94,8 @@ Learned PerfusionLearner::learn(const LearnRequest& request, LearnContext& conte
     return masked_loss(prediction, draw.target, draw.mask);
   };
   const auto encode = [&] {
-    return bundle.text_encoder(prompts.ids, base, diffusion::ClipTextOptions{.placeholder_rows = word}).last_hidden_state;
+    return bundle.text_encoder(prompts.ids, base, diffusion::ClipTextOptions{.placeholder_rows = word})
+        .last_hidden_state;
   };
   auto fixed_random = torch::make_generator<at::CPUGeneratorImpl>(request.seed + 1);
   const auto fixed = draw_step(photos, schedule, 4 * s.batch, fixed_random);

@@ -29,7 +29,8 @@ Learned TextualInversionLearner::learn(const LearnRequest& request, LearnContext
   torch::optim::Adam adam({word}, torch::optim::AdamOptions(s.rate));
 
   const auto loss_of = [&](const Draw& draw) {
-    const auto states = bundle.text_encoder(prompts.ids, base, diffusion::ClipTextOptions{.placeholder_rows = word}).last_hidden_state;
+    const auto states =
+        bundle.text_encoder(prompts.ids, base, diffusion::ClipTextOptions{.placeholder_rows = word}).last_hidden_state;
     const auto rows = torch::arange(draw.noisy.size(0)) % states.size(0);
     const auto prediction = bundle.unet(draw.noisy.to(bundle.compute), draw.timesteps,
                                         states.index_select(0, rows).to(bundle.compute), base);
