@@ -118,7 +118,8 @@ ClipTokenizer::ClipTokenizer(std::string_view vocab_json, std::string_view merge
 ClipTokenizer ClipTokenizer::open(const std::filesystem::path& folder) {
   const auto at = [&](const char* name) { return read_file(folder / name, kFileBytesMax); };
   try {
-    ClipTokenizer tokenizer(at("vocab.json"), at("merges.txt"));
+    const auto vocabulary = at("vocab.json"), merges = at("merges.txt");
+    ClipTokenizer tokenizer(vocabulary, merges);
     for (const char* name : {"special_tokens_map.json", "tokenizer_config.json"}) {
       if (std::filesystem::exists(folder / name)) tokenizer.read_settings(parse_json(at(name), name), name);
     }

@@ -17,9 +17,11 @@ std::optional<std::filesystem::path> clip_tokenizer_folder();
 
 // Expects |actual - expected| <= limit everywhere, and says on stdout how near it was.
 void expect_close(const torch::Tensor& actual, const torch::Tensor& expected, double limit, const std::string& label);
-// The same as a share of the largest expected value.
+// The same as a share of the largest expected value; or, where values may but need not be large, of that or 1.
 void expect_close_relative(const torch::Tensor& actual, const torch::Tensor& expected, double limit,
                            const std::string& label);
+void expect_close_or_relative(const torch::Tensor& actual, const torch::Tensor& expected, double limit,
+                              const std::string& label);
 
 }  // namespace conceptd::test
 
