@@ -1,0 +1,304 @@
+#include "diffusion/delta.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+#include "diffusion/model_bundle.h"
+#include "diffusion/token_covariance.h"
+#include "diffusion/weights.h"
+
+namespace conceptd::diffusion {
+
+namespace {
+
+constexpr const char* kFormat = "1";
+constexpr int64_t kRowsMax = 16;  // of one placeholder
+constexpr std::size_t kTensorsMax = 4096, kTextBytesMax = 64 << 10, kClassBytesMax = 64;
+
+struct Refuse {  // the same checks read from outside (corrupt) and before writing (invalid)
+  Code code;
+  const std::string& what;
+  Error operator()(const std::string& field, const std::string& why) const {
+    return Error(code, what + ": " + field + " " + why, field);
+  }
+};
+
+bool is_perfusion(const Delta& delta) { return delta.method == "perfusion"; }
+
+bool is_placeholder(const std::string& text) {  // <name>, the name as concepts are named
+  if (text.size() < 3 || text.size() > 65 || text.front() != '<' || text.back() != '>') return false;
+  const auto name = std::string_view(text).substr(1, text.size() - 2);
+  const auto lower_or_digit = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  return lower_or_digit(name[0]) && std::all_of(name.begin(), name.end(), [&](char c) {
+           return lower_or_digit(c) || c == '.' || c == '_' || c == '-';
+         });
+}
+
+bool is_text(const std::string& text, std::size_t bytes_max) {
+  return text.size() <= bytes_max && std::none_of(text.begin(), text.end(), [](char c) {
+           return static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t';
+         });
+}
+
+void check_fields(const Delta& delta, const Refuse& refuse) {
+  const auto& methods = delta_methods();
+  if (std::find(methods.begin(), methods.end(), delta.method) == methods.end()) {
+    std::string list;
+    for (const auto& method : methods) list += (list.empty() ? "" : ", ") + method;
+    throw Error(Code::invalid,
+                refuse.what + ": its method '" + delta.method.substr(0, 64) + "' is not one we know: " + list,
+                "method");
+  }
+  if (!is_placeholder(delta.placeholder)) throw refuse("conceptd.placeholder", "is not <name>");
+  if (delta.class_word.empty() || !is_text(delta.class_word, kClassBytesMax)) {
+    throw refuse("conceptd.class_word", "is not a word");
+  }
+  if (delta.base_fingerprint == Digest()) throw refuse("conceptd.base_digest", "is missing");
+  if (is_perfusion(delta) && delta.covariance_digest == Digest()) {
+    throw refuse("conceptd.covariance_digest", "is missing");
+  }
+  if (!(std::abs(delta.bias) <= 1e3)) throw refuse("conceptd.gate_bias", "is not within -1000..1000");
+  if (!(delta.temperature >= 1e-3 && delta.temperature <= 1e3)) {
+    throw refuse("conceptd.gate_temperature", "is not within 0.001..1000");
+  }
+  if (!delta.settings.is_object()) throw refuse("conceptd.settings", "is not a JSON object");
+  for (const auto& [key, value] : delta.notes) {
+    if (!is_text(key, 256) || !is_text(value, kTextBytesMax)) throw refuse(key.substr(0, 256), "is not a short text");
+  }
+}
+
+void check_tensor(const std::string& name, const Tensor& tensor, bool perfusion, const Refuse& refuse) {
+  const bool output = name.starts_with(kKeyPrefix) || name.starts_with(kValuePrefix);
+  if (name == kWordTensor) {
+    if (tensor.dim() != 2 || tensor.size(0) < 1 || tensor.size(0) > (perfusion ? 1 : kRowsMax)) {
+      throw refuse(name, "is not one row of the token table each placeholder token");
+    }
+  } else if (perfusion && (output || name == kInputTensor)) {
+    if (tensor.dim() != 1) throw refuse(name, "is not a vector");
+  } else {
+    throw refuse(name.substr(0, 200), "is a tensor that this method does not have");
+  }
+  if (tensor.numel() == 0 || !tensor.isfinite().all().item<bool>()) {
+    throw refuse(name, "is empty or holds a number that is not finite");
+  }
+}
+
+void check_tensors(const Delta& delta, const Refuse& refuse) {
+  const bool perfusion = is_perfusion(delta);
+  if (delta.tensors.size() > kTensorsMax) throw refuse("the document", "holds too many tensors");
+  for (const auto& [name, tensor] : delta.tensors) check_tensor(name, tensor, perfusion, refuse);
+  if (!delta.tensors.contains(kWordTensor)) throw refuse(kWordTensor, "is missing");
+  if (perfusion && !delta.tensors.contains(kInputTensor)) throw refuse(kInputTensor, "is missing");
+}
+
+StringMap fields_of(const Delta& delta) {
+  StringMap fields{{"conceptd.format", kFormat},
+                   {"conceptd.method", delta.method},
+                   {"conceptd.class_word", delta.class_word},
+                   {"conceptd.placeholder", delta.placeholder},
+                   {"conceptd.base_digest", delta.base_fingerprint.tagged()},
+                   {"conceptd.settings", delta.settings.dump()}};
+  if (delta.text_encoder_digest != Digest()) {
+    fields["conceptd.text_encoder_digest"] = delta.text_encoder_digest.tagged();
+  }
+  if (is_perfusion(delta)) {
+    fields["conceptd.covariance_digest"] = delta.covariance_digest.tagged();
+    fields["conceptd.gate_bias"] = Json(delta.bias).dump();
+    fields["conceptd.gate_temperature"] = Json(delta.temperature).dump();
+  }
+  return fields;
+}
+
+// What other tools show; our own reader passes it over where it says the same.
+StringMap courtesy_of(const Delta& delta) {
+  return {{"modelspec.sai_model_spec", "1.0.1"},
+          {"modelspec.title", delta.placeholder.substr(1, delta.placeholder.size() - 2)},
+          {"modelspec.trigger_phrase", delta.placeholder}};
+}
+
+class FieldReader {
+ public:
+  FieldReader(const StringMap& metadata, const Refuse& refuse) : metadata_(metadata), refuse_(refuse) {}
+
+  const std::string& text(const char* name) const {
+    const auto it = metadata_.find(name);
+    if (it == metadata_.end()) throw refuse_(name, "is missing");
+    return it->second;
+  }
+  Digest digest(const char* name) const {
+    if (!metadata_.contains(name)) return {};
+    try {
+      return Digest::parse(text(name));
+    } catch (const Error&) {
+      throw refuse_(name, "is not a SHA-256 digest");
+    }
+  }
+  Json json(const char* name) const {
+    try {
+      return parse_json(text(name), name);
+    } catch (const Error& e) {
+      throw refuse_(name, std::string("is not readable: ") + e.what());
+    }
+  }
+  double number(const char* name, double otherwise) const {
+    if (!metadata_.contains(name)) return otherwise;
+    const auto value = json(name);
+    if (!value.is_number()) throw refuse_(name, "is not a number");
+    return value.get<double>();
+  }
+
+ private:
+  const StringMap& metadata_;
+  const Refuse& refuse_;
+};
+
+void check_sites(const Delta& delta, const char* prefix, const std::map<std::string, int64_t>& sites) {
+  const auto refuse = [&](const std::string& name, const std::string& why) {
+    return Error(Code::corrupt, delta.placeholder + ": " + name + " " + why, name);
+  };
+  for (const auto& [site, out] : sites) {
+    const auto it = delta.tensors.find(prefix + site);
+    if (it == delta.tensors.end()) throw refuse(prefix + site, "is missing");
+    if (it->second.size(0) != out) {
+      throw refuse(prefix + site, "has " + std::to_string(it->second.size(0)) + " values; the base's layer yields " +
+                                      std::to_string(out));
+    }
+  }
+  for (const auto& [name, tensor] : delta.tensors) {
+    if (name.starts_with(prefix) && !sites.contains(name.substr(std::string_view(prefix).size()))) {
+      throw refuse(name, "is for a site that the base does not have");
+    }
+  }
+}
+
+}  // namespace
+
+const std::vector<std::string>& delta_methods() {
+  static const std::vector<std::string> g_methods{"perfusion", "textual_inversion"};
+  return g_methods;
+}
+
+DeltaBase DeltaBase::of(const ModelBundle& bundle, const TokenCovariance* covariance) {
+  DeltaBase base{.fingerprint = bundle.fingerprint,
+                 .text_encoder_digest = parameter_digest(*bundle.text_encoder),
+                 .text_width = bundle.text_encoder->config.hidden_size,
+                 .covariance = covariance};
+  for (const auto& item : bundle.unet->named_modules("", false)) {
+    const auto* layer = dynamic_cast<const AdaptedLinearImpl*>(item.value().get());
+    if (!layer) continue;
+    if (item.key().ends_with(".attn2.to_k")) base.key_sites[item.key()] = layer->weight.size(0);
+    if (item.key().ends_with(".attn2.to_v")) base.value_sites[item.key()] = layer->weight.size(0);
+  }
+  return base;
+}
+
+std::string delta_bytes(const Delta& delta, torch::ScalarType dtype) {
+  const Refuse refuse{Code::invalid, delta.placeholder};
+  if (dtype != torch::kFloat && dtype != torch::kHalf) throw refuse("the document", "is stored as F32 or F16 only");
+  check_fields(delta, refuse);
+  auto stored = delta;
+  for (auto& [name, tensor] : stored.tensors) tensor = tensor.detach().to(torch::kCPU, dtype).contiguous();
+  check_tensors(stored, refuse);  // after the conversion: a large number is infinite in F16
+  auto metadata = fields_of(delta);
+  for (const auto& [key, value] : delta.notes) {
+    if (!metadata.emplace(key, value).second) throw refuse(key, "is written by the format itself");
+  }
+  for (const auto& field : courtesy_of(delta)) metadata.insert(field);
+  return safetensors_bytes(stored.tensors, metadata);
+}
+
+Delta parse_delta(std::string bytes, const std::string& what) {
+  if (bytes.size() > kDeltaBytesMax) throw Error(Code::exhausted, what + ": a delta holds at most 64 MiB");
+  const auto file = SafetensorsFile::parse(std::move(bytes), what);
+  const Refuse refuse{Code::corrupt, what};
+  const auto& metadata = file.metadata();
+  const auto format = metadata.find("conceptd.format");
+  if (format == metadata.end()) throw Error(Code::invalid, what + ": a safetensors file, but not a delta of conceptd");
+  if (format->second != kFormat) {
+    throw Error(Code::invalid, what + ": written in format " + format->second.substr(0, 16) +
+                                   ", this program reads format " + kFormat + "; a newer conceptd is needed");
+  }
+  const FieldReader fields(metadata, refuse);
+  Delta delta;
+  delta.method = fields.text("conceptd.method");
+  delta.class_word = fields.text("conceptd.class_word");
+  delta.placeholder = fields.text("conceptd.placeholder");
+  delta.base_fingerprint = fields.digest("conceptd.base_digest");
+  delta.text_encoder_digest = fields.digest("conceptd.text_encoder_digest");
+  delta.covariance_digest = fields.digest("conceptd.covariance_digest");
+  delta.bias = fields.number("conceptd.gate_bias", delta.bias);
+  delta.temperature = fields.number("conceptd.gate_temperature", delta.temperature);
+  delta.settings = fields.json("conceptd.settings");
+  check_fields(delta, refuse);
+  const auto own = fields_of(delta), courtesy = courtesy_of(delta);
+  for (const auto& [key, value] : metadata) {
+    const auto it = courtesy.find(key);
+    if (!own.contains(key) && (it == courtesy.end() || it->second != value)) delta.notes.emplace(key, value);
+  }
+  check_fields(delta, refuse);
+  torch::ScalarType dtype = torch::ScalarType::Undefined;
+  for (const auto& name : file.names()) {
+    const auto tensor = file.tensor(name);
+    if (dtype == torch::ScalarType::Undefined) dtype = tensor.scalar_type();
+    if (tensor.scalar_type() != dtype || (dtype != torch::kFloat && dtype != torch::kHalf)) {
+      throw refuse(name.substr(0, 200), "is not stored as the others, F32 or F16");
+    }
+    delta.tensors.emplace(name, tensor.to(torch::kFloat));
+  }
+  check_tensors(delta, refuse);
+  return delta;
+}
+
+void check_delta(const Delta& delta, const DeltaBase& base) {
+  const auto conflict = [&](const std::string& why) { return Error(Code::conflict, delta.placeholder + ": " + why); };
+  if (delta.base_fingerprint != base.fingerprint) {
+    throw conflict("learnt on base " + delta.base_fingerprint.short_hex() + ", the base in use is " +
+                   base.fingerprint.short_hex() + "; learn it again on this base, or start with that one");
+  }
+  if (delta.text_encoder_digest != Digest() && delta.text_encoder_digest != base.text_encoder_digest) {
+    throw conflict("learnt with another text encoder than the base has; learn it again on this base");
+  }
+  for (const auto* name : {kWordTensor, kInputTensor}) {
+    const auto it = delta.tensors.find(name);
+    if (it != delta.tensors.end() && it->second.size(-1) != base.text_width) {
+      throw Error(Code::corrupt, delta.placeholder + ": " + name + " is not as wide as the base's text encoding", name);
+    }
+  }
+  if (!is_perfusion(delta)) return;
+  if (!base.covariance) {
+    throw conflict("needs the base's token covariance (perfusion/covariance.safetensors), which is not there");
+  }
+  if (base.covariance->digest() != delta.covariance_digest) {
+    throw conflict("learnt with token covariance " + delta.covariance_digest.short_hex() + ", the base has " +
+                   base.covariance->digest().short_hex() + "; put that file back, or learn the concept again");
+  }
+  check_sites(delta, kKeyPrefix, base.key_sites);
+  check_sites(delta, kValuePrefix, base.value_sites);
+}
+
+EditSet delta_edits(const Delta& delta, const DeltaBase& base, const GateChoice& gate) {
+  check_delta(delta, base);
+  EditSet set;
+  set.tokens.push_back({delta.placeholder, delta.tensors.at(kWordTensor)});
+  if (!is_perfusion(delta)) return set;
+  const auto& input = delta.tensors.at(kInputTensor);
+  const auto key = base.covariance->key_of(input);
+  if (!key.isfinite().all().item<bool>()) {
+    throw Error(Code::corrupt, delta.placeholder + ": " + kInputTensor + " is no direction of the text encoding",
+                kInputTensor);
+  }
+  const double bias = gate.bias.value_or(delta.bias), temperature = gate.temperature.value_or(delta.temperature);
+  if (!(std::abs(bias) <= 1e3)) throw Error(Code::invalid, "the gate's bias must lie in -1000..1000", "bias");
+  if (!(temperature >= 1e-3 && temperature <= 1e3)) {
+    throw Error(Code::invalid, "the gate's temperature must lie in 0.001..1000", "temperature");
+  }
+  for (const auto* prefix : {kKeyPrefix, kValuePrefix}) {
+    for (const auto& [site, out] : prefix == kKeyPrefix ? base.key_sites : base.value_sites) {
+      set.sites[site].rank_one.push_back({input, key, delta.tensors.at(prefix + site), bias, temperature});
+    }
+  }
+  return set;
+}
+
+}  // namespace conceptd::diffusion

@@ -1,0 +1,160 @@
+#include "diffusion/text_to_image.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+
+#include "core/error.h"
+
+namespace conceptd::diffusion {
+
+namespace {
+
+void check(bool fits, const char* field, const std::string& why) {
+  if (!fits) throw Error(Code::invalid, std::string(field) + " " + why, field);
+}
+
+struct LatentShape {
+  int64_t channels, height, width;
+};
+
+LatentShape checked_shape(const ModelBundle& bundle, const TextToImageRequest& request) {
+  const auto factor = int64_t{1} << (bundle.vae->config.block_out_channels.size() - 1);
+  const auto height = request.height ? request.height : bundle.picture_side();
+  const auto width = request.width ? request.width : bundle.picture_side();
+  for (const auto& [field, side] : {std::pair{"height", height}, {"width", width}}) {
+    check(side >= factor && side <= kSideMax && side % factor == 0, field,
+          "must be a multiple of " + std::to_string(factor) + " up to " + std::to_string(kSideMax) + " pixels");
+  }
+  return {bundle.unet->config.in_channels, height / factor, width / factor};
+}
+
+void check_rows(const ModelBundle& bundle, const TextToImageRequest& request, const LatentShape& shape) {
+  const auto& rows = request.rows;
+  check(!rows.empty() && rows.size() <= kRowsMax, "rows", "must be 1.." + std::to_string(kRowsMax));
+  check(request.steps >= 1 && request.steps <= kStepsMax, "steps", "must lie in 1.." + std::to_string(kStepsMax));
+  const auto width = bundle.unet->config.cross_attention_width;
+  const auto fits = [&](const Tensor& context) {
+    return context.defined() && context.dim() == 2 && context.size(1) == width &&
+           context.size(0) == rows[0].context.size(0);
+  };
+  for (const auto& row : rows) {
+    check(fits(row.context), "context", "is not a prompt as this base encodes it");
+    check(row.guidance <= 1 || fits(row.negative_context), "negative_context", "is needed where guidance is above 1");
+    check(std::abs(row.guidance) <= 100, "guidance", "must lie in -100..100");
+    check(row.guidance_rescale >= 0 && row.guidance_rescale <= 1, "guidance_rescale", "must lie in 0..1");
+    check(!row.noise.defined() || row.noise.sizes() == at::IntArrayRef{shape.channels, shape.height, shape.width},
+          "noise", "has another shape than the latents");
+  }
+}
+
+// The UNet's batch: first the unconditional halves of the rows that are guided, then all rows.
+class GuidedBatch {
+ public:
+  GuidedBatch(const TextToImageRequest& request, torch::ScalarType compute) {
+    std::vector<Tensor> contexts;
+    std::vector<float> scale, rescale;
+    std::vector<int64_t> guided;
+    for (std::size_t k = 0; k < request.rows.size(); ++k) {
+      const auto& row = request.rows[k];
+      if (row.guidance <= 1) continue;
+      guided.push_back(static_cast<int64_t>(k));
+      contexts.push_back(row.negative_context);
+      edits_.push_back(row.edit_negative ? row.edits : nullptr);
+      scale.push_back(static_cast<float>(row.guidance));
+      rescale.push_back(static_cast<float>(row.guidance_rescale));
+      any_rescale_ |= row.guidance_rescale > 0;
+    }
+    for (const auto& row : request.rows) {
+      contexts.push_back(row.context);
+      edits_.push_back(row.edits);
+    }
+    context_ = torch::stack(contexts).to(compute);  // (u + b, n, c)
+    guided_ = torch::tensor(guided, torch::kLong);
+    scale_ = torch::tensor(scale).view({-1, 1, 1, 1});
+    rescale_ = torch::tensor(rescale).view({-1, 1, 1, 1});
+  }
+
+  const Tensor& context() const { return context_; }
+  const Edited::Rows& edits() const { return edits_; }
+
+  Tensor doubled(const Tensor& input) const {  // (b, …) -> (u + b, …)
+    return guided_.size(0) ? torch::cat({input.index_select(0, guided_), input}) : input;
+  }
+
+  Tensor guide(const Tensor& output) const {  // (u + b, …) -> (b, …)
+    const auto u = guided_.size(0);
+    if (!u) return output;
+    const auto without = output.slice(0, 0, u), all = output.slice(0, u);
+    const auto with = all.index_select(0, guided_);
+    auto mixed = without + scale_ * (with - without);
+    if (any_rescale_) {  // Lin et al. 2023, eq. 15 and 16
+      const auto spread = [](const Tensor& x) { return x.flatten(1).std(1, true, true).view({-1, 1, 1, 1}); };
+      mixed = rescale_ * (mixed * (spread(with) / spread(mixed))) + (1 - rescale_) * mixed;
+    }
+    return u == all.size(0) ? mixed : all.index_copy(0, guided_, mixed);
+  }
+
+ private:
+  Tensor context_, guided_, scale_, rescale_;  // guided_: (u) row numbers
+  Edited::Rows edits_;
+  bool any_rescale_ = false;
+};
+
+}  // namespace
+
+Tensor denoise(ModelBundle& bundle, const TextToImageRequest& request, Steering& steering) {
+  const torch::NoGradGuard no_grad;
+  const auto shape = checked_shape(bundle, request);
+  check_rows(bundle, request, shape);
+  const auto scheduler = make_scheduler(bundle.scheduler_config, request.sampler, {.eta = request.eta});
+  scheduler->set_timesteps(request.steps);
+
+  std::vector<at::Generator> generators;
+  for (const auto& row : request.rows) generators.push_back(at::make_generator<at::CPUGeneratorImpl>(row.seed));
+  const auto draw = [&](std::size_t row) {
+    return torch::randn({shape.channels, shape.height, shape.width}, generators[row], torch::kFloat);
+  };
+  const NoiseSource step_noise = [&](at::IntArrayRef) {
+    std::vector<Tensor> rows;
+    for (std::size_t k = 0; k < generators.size(); ++k) rows.push_back(draw(k));
+    return torch::stack(rows);
+  };
+  std::vector<Tensor> start;
+  for (std::size_t k = 0; k < generators.size(); ++k) {
+    start.push_back(request.rows[k].noise.defined() ? request.rows[k].noise : draw(k));
+  }
+
+  const GuidedBatch batch(request, bundle.compute);
+  Edited adapt(batch.edits());
+  adapt.begin_prompt({batch.context()});
+  Step step{.steps = scheduler->steps(), .latents = torch::stack(start) * scheduler->init_noise_sigma()};
+  for (; step.index < step.steps; ++step.index) {
+    const auto timestep = scheduler->timesteps()[step.index];
+    step.timestep = timestep.item<double>();
+    steering.before_step(step);
+    const auto input = batch.doubled(scheduler->scale_model_input(step.latents, step.index));
+    const auto output = bundle.unet(input.to(bundle.compute), timestep, batch.context(), adapt).to(torch::kFloat);
+    auto next = scheduler->step(batch.guide(output), step.index, step.latents, step_noise);
+    step.latents = std::move(next.sample);
+    step.original = std::move(next.original);
+  }
+  return step.latents;
+}
+
+Tensor decode_latents(ModelBundle& bundle, const Tensor& latents) {
+  const torch::NoGradGuard no_grad;
+  std::vector<Tensor> pictures;
+  for (int64_t k = 0; k < latents.size(0); ++k) {
+    pictures.push_back(bundle.vae->decode(latents.slice(0, k, k + 1) / bundle.vae->config.scaling_factor));
+  }
+  return torch::cat(pictures).to(torch::kFloat);
+}
+
+Tensor to_pixels(const Tensor& pictures) {
+  return ((pictures / 2 + .5).clamp(0, 1) * 255).round().to(torch::kByte).permute({0, 2, 3, 1}).contiguous();
+}
+
+Tensor text_to_image(ModelBundle& bundle, const TextToImageRequest& request, Steering& steering) {
+  return to_pixels(decode_latents(bundle, denoise(bundle, request, steering)));
+}
+
+}  // namespace conceptd::diffusion
