@@ -1,7 +1,7 @@
 #include "diffusion/model_bundle.h"
 
 #include <algorithm>
-#include <array>
+#include <set>
 
 #include "core/error.h"
 #include "core/file_io.h"
@@ -101,9 +101,10 @@ class Folder {
   }
 
  private:
-  static Digest canonical(Json json) {  // without notes that change nothing, such as _diffusers_version
+  static Digest canonical(Json json) {  // without notes that change no weight's meaning, such as _diffusers_version
+    const std::set<std::string> notes{"sample_size", "torch_dtype", "transformers_version"};
     for (auto at = json.begin(); at != json.end();) {
-      const bool note = at.key().starts_with("_") || at.key() == "torch_dtype" || at.key() == "transformers_version";
+      const bool note = at.key().starts_with("_") || notes.contains(at.key());
       at = note ? json.erase(at) : std::next(at);
     }
     return Digest::of(json.dump(-1, ' ', false, Json::error_handler_t::replace));

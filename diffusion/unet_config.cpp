@@ -87,7 +87,7 @@ UNetConfig UNetConfig::from_json(const Json& json) {
   }
   config.norm_groups = reader.integer("norm_num_groups", 1, 1024, config.norm_groups);
   config.norm_eps = reader.number("norm_eps", 0, 1, config.norm_eps);
-  config.downsample_padding = reader.integer("downsample_padding", 1, 1, config.downsample_padding);
+  config.downsample_padding = reader.integer("downsample_padding", 0, 1, config.downsample_padding);
   config.linear_projection = reader.boolean("use_linear_projection", config.linear_projection);
   config.flip_sin_to_cos = reader.boolean("flip_sin_to_cos", config.flip_sin_to_cos);
   config.freq_shift = reader.number("freq_shift", 0, 1, config.freq_shift);

@@ -20,6 +20,7 @@ constexpr int64_t kFresh = 4;
 diffusion::UNetConfig config(const diffusion::AutoencoderKLConfig& vae, int64_t text_width) {
   diffusion::UNetConfig c;
   c.in_channels = c.out_channels = vae.latent_channels;
+  c.sample_size = vae.sample_size >> (vae.block_out_channels.size() - 1);
   c.block_out_channels = {64, 128, 192}, c.attention = {false, true, true}, c.heads = {4, 4, 4},
   c.transformer_layers = {1, 1, 1};
   c.layers_per_block = 1, c.norm_groups = 16, c.cross_attention_width = text_width;
