@@ -25,8 +25,8 @@ std::string unknown_command(const CLI::App& app, const std::vector<std::string>&
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
     known.push_back(command->get_name());
   for (std::size_t i = 0; i < arguments.size(); ++i) {
-    if (arguments[i] == "--socket") ++i;
-    if (i >= arguments.size() || arguments[i].starts_with("-")) continue;
+    if (arguments[i] == "--socket") ++i;  // its value is no command either
+    if (i >= arguments.size() || arguments[i].starts_with("-") || (i > 0 && arguments[i - 1] == "--socket")) continue;
     if (std::find(known.begin(), known.end(), arguments[i]) != known.end()) return {};
     std::string message = "there is no command '" + printable(arguments[i]) + "'";
     const std::vector<std::string> near = nearest(arguments[i], known);
@@ -57,7 +57,6 @@ void Context::print(const Json& document) const { out << document.dump(2) << "\n
 int run_conceptctl(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err, bool terminal) {
   Context context{.out = out, .err = err, .terminal = terminal};
   CLI::App app("Teach the conceptd daemon what things look like, and ask it for pictures of them.", "conceptctl");
-  app.footer(kFooter);
   app.require_subcommand(0, 1);
   app.fallthrough();
   app.add_flag("--json", context.json, "One JSON document on stdout, errors included");
@@ -68,6 +67,7 @@ int run_conceptctl(const std::vector<std::string>& arguments, std::ostream& out,
   for (const auto define : {define_add, define_list, define_show, define_history, define_learn, define_watch,
                             define_wait, define_generate, define_rollback, define_status, define_jobs, define_version})
     define(app, context);
+  app.footer(kFooter);  // now, or every command would inherit it
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
     if (const std::string unknown = unknown_command(app, arguments); !unknown.empty()) {

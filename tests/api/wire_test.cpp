@@ -22,7 +22,6 @@ std::string field_at_fault(const Json& json) {
     decode_request<Request>(json);
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Code::invalid) << error.what();
-    EXPECT_THAT(error.what(), testing::HasSubstr(error.field()));
     return error.field();
   }
   return "none";

@@ -1,0 +1,57 @@
+// What an operator may say, from a TOML file and from flags, flags first. It is validated once, at start, and every
+// problem is listed, so that a second start finds no further one.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace conceptd::daemon {
+
+struct Config {
+  std::filesystem::path data_dir{};
+  std::filesystem::path socket{};
+  std::filesystem::path base{};  // a folder in the diffusers layout
+  int threads = 0;               // of the model; 0: as many as CPUs may be used
+  std::string dtype = "auto";    // auto, fp32, bf16
+  // [generate]
+  int queue_max = 32;
+  int batch_max = 1;      // pictures at once; more of them than one are no longer bit for bit what each is alone
+  int steps = 30;         // where a request does not say
+  double guidance = 7.5;  // the same
+  std::string sampler{};  // the same; empty: the base's own
+  // [learn]
+  int learn_threads = 0;  // 0: as threads
+  std::string method{};   // empty: the first there is
+  int attempts_max = 3;
+  int stall_s = 900;  // a worker that says nothing for so long is ended
+  int jobs_queued_max = 1000;
+  // [photos]
+  int photo_side_min = 64;
+  int photo_side_max = 8192;
+  int photos_max = 30;
+  // [log]
+  std::string log_level = "info";
+  bool log_json = false;
+};
+
+// What the command line said; each overrides the file.
+struct Flags {
+  std::optional<std::filesystem::path> file{};
+  std::optional<std::filesystem::path> data_dir{};
+  std::optional<std::filesystem::path> socket{};
+  std::optional<std::filesystem::path> base{};
+  std::optional<int> threads{};
+  std::optional<std::string> dtype{};
+  std::optional<std::string> log_level{};
+};
+
+// The file: --config, else /etc/conceptd/conceptd.toml if it is there. Error{invalid} lists every unknown key, wrong
+// type and value out of range; relative paths in a file begin at its folder.
+Config load_config(const Flags& flags);
+
+// The embedded base: $CONCEPTD_BASE, else models/tiny-64 beside a source tree or an installation that this program
+// lies in; empty if there is none.
+std::filesystem::path find_embedded_base();
+
+}  // namespace conceptd::daemon

@@ -1,0 +1,92 @@
+#include "daemon/daemon.h"
+
+#include <algorithm>
+
+#include "core/log.h"
+#include "daemon/generation_service.h"
+#include "daemon/http_server.h"
+#include "daemon/job_runner.h"
+#include "daemon/live_state.h"
+#include "daemon/routes.h"
+#include "registry/registry.h"
+
+namespace conceptd::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::unique_ptr<registry::Registry> open_registry(const Config& config, const Clock& clock) {
+  try {
+    return registry::Registry::open(config.data_dir, clock,
+                                    {.photos_max = config.photos_max, .jobs_queued_max = config.jobs_queued_max});
+  } catch (const Error& error) {
+    if (error.code() != Code::busy) throw;
+    throw Error(Code::busy, "another conceptd has " + config.data_dir.string() + " (" + error.what() +
+                                "); stop it, or give this one a folder of its own with --data-dir");
+  }
+}
+
+}  // namespace
+
+Daemon::Daemon(Config config, const Clock& clock, DaemonParts parts)
+    : config_(std::move(config)), clock_(clock), parts_(std::move(parts)) {}
+
+Daemon::~Daemon() { stop(); }
+
+void Daemon::start() {
+  const TimePoint started_at = clock_.now();
+  registry_ = open_registry(config_, clock_);
+  if (const int back = registry_->jobs().requeue_expired(/*all_running=*/true); back > 0)
+    spdlog::warn("{} jobs were running when the daemon ended; they are queued again", back);
+  model_ = parts_.open_model(config_);
+  const auto check = [](const std::string& chosen, const std::vector<std::string>& known, const std::string& setting) {
+    if (!chosen.empty() && std::find(known.begin(), known.end(), chosen) == known.end())
+      throw Error(Code::invalid, setting + ": there is none called '" + chosen + "'", "config");
+  };
+  check(config_.method, model_->facts().methods, "learn.method");
+  check(config_.sampler, model_->facts().samplers, "generate.sampler");
+  for (const std::string& warning : model_->facts().warnings) spdlog::warn("{}", warning);
+  live_ = std::make_unique<LiveStates>(*registry_, *model_);
+  live_->now();
+  generation_ = std::make_unique<GenerationService>(
+      *model_, GenerationLimits{.queue_max = config_.queue_max, .batch_max = config_.batch_max});
+  runner_ = std::make_unique<JobRunner>(
+      *registry_, *model_, *live_,
+      RunnerSettings{.worker_command = parts_.worker_command,
+                     .stall_s = config_.stall_s,
+                     .threads = config_.learn_threads > 0 ? config_.learn_threads : config_.threads,
+                     .must_give_way = [this] { return generation_->is_busy(); }});
+  routes_ = std::make_unique<Routes>(Services{.config = config_,
+                                              .clock = clock_,
+                                              .registry = *registry_,
+                                              .model = *model_,
+                                              .live = *live_,
+                                              .generation = *generation_,
+                                              .runner = *runner_,
+                                              .started_at = started_at});
+  server_ = std::make_unique<HttpServer>(
+      HttpHost{.handle = [this](HttpRequest request, Respond respond) { routes_->handle(std::move(request), respond); },
+               .body_limit = &Routes::body_limit,
+               .refuse = &Routes::refuse});
+  server_->listen(config_.socket);
+  runner_->start();
+  spdlog::info("conceptd {} listens on {}; base {} {}, state {} with {} concepts", CONCEPTD_VERSION,
+               config_.socket.string(), model_->facts().name, model_->facts().fingerprint.substr(0, 12),
+               live_->now()->state->id, live_->now()->concepts.size());
+}
+
+void Daemon::stop() {
+  if (server_) server_->stop_accepting();
+  if (runner_) runner_->stop();
+  if (generation_) generation_->stop();
+  if (server_) server_->stop(5s);
+  server_.reset();
+  routes_.reset();
+  runner_.reset();
+  generation_.reset();
+  live_.reset();
+  model_.reset();
+  registry_.reset();
+}
+
+}  // namespace conceptd::daemon

@@ -1,0 +1,143 @@
+#include "daemon/generation_service.h"
+
+#include <algorithm>
+
+#include "core/log.h"
+
+namespace conceptd::daemon {
+namespace {
+
+using Monotonic = std::chrono::steady_clock;
+
+double seconds_since(Monotonic::time_point then) {
+  return std::chrono::duration<double>(Monotonic::now() - then).count();
+}
+
+// A callback belongs to a request; whatever it throws must not end the service.
+template <typename Call>
+void guarded(Call&& call) {
+  try {
+    call();
+  } catch (const std::exception& error) {
+    spdlog::error("answering a request for pictures: {}", error.what());
+  }
+}
+
+}  // namespace
+
+GenerationService::GenerationService(Model& model, GenerationLimits limits)
+    : model_(model), limits_(limits), thread_([this] { run(); }) {}
+
+void GenerationService::submit(GenerationTask task) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) throw Error(Code::unavailable, "the daemon is stopping");
+    if (static_cast<int>(queue_.size()) >= limits_.queue_max)
+      throw Error(Code::busy, "the queue is full: " + std::to_string(queue_.size()) +
+                                  " requests for pictures are waiting; try again in a moment");
+    queue_.push_back(std::make_shared<Entry>(Entry{.task = std::move(task), .since = Monotonic::now()}));
+  }
+  changed_.notify_one();
+}
+
+bool GenerationService::is_busy() const {
+  const std::lock_guard lock(mutex_);
+  return running_ > 0 || !queue_.empty();
+}
+
+GenerationLoad GenerationService::load() const {
+  const std::lock_guard lock(mutex_);
+  return {
+      .running = running_, .waiting = static_cast<int>(queue_.size()), .limit = limits_.queue_max, .pictures = made_};
+}
+
+void GenerationService::stop() {
+  std::deque<std::shared_ptr<Entry>> left;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    left.swap(queue_);
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  for (const auto& entry : left)
+    guarded([&] { entry->task.failed(Error(Code::unavailable, "the daemon is stopping; ask again when it is back")); });
+}
+
+void GenerationService::run() {
+  for (;;) {
+    std::vector<std::pair<std::shared_ptr<Entry>, std::size_t>> batch;
+    {
+      std::unique_lock lock(mutex_);
+      running_ = 0;
+      changed_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+      if (stopping_) return;
+      batch = next_batch();
+      running_ = static_cast<int>(batch.size());
+    }
+    run_batch(batch);
+  }
+}
+
+std::vector<std::pair<std::shared_ptr<GenerationService::Entry>, std::size_t>> GenerationService::next_batch() {
+  std::vector<std::pair<std::shared_ptr<Entry>, std::size_t>> batch;
+  std::size_t room = static_cast<std::size_t>(limits_.batch_max);
+  const Sampling sampling = queue_.front()->task.sampling;
+  for (auto it = queue_.begin(); it != queue_.end() && room > 0;) {
+    Entry& entry = **it;
+    if (entry.task.sampling != sampling) {
+      ++it;
+      continue;
+    }
+    const std::size_t left = entry.task.orders.size() - entry.pictures.size();
+    const std::size_t taken = std::min(left, room);
+    room -= taken;
+    batch.emplace_back(*it, taken);
+    it = taken == left ? queue_.erase(it) : std::next(it);
+  }
+  return batch;
+}
+
+void GenerationService::run_batch(const std::vector<std::pair<std::shared_ptr<Entry>, std::size_t>>& batch) {
+  std::vector<PictureOrder> orders;
+  for (const auto& [entry, taken] : batch) {
+    if (!entry->queued_s) entry->queued_s = seconds_since(entry->since);
+    const auto from = entry->task.orders.begin() + static_cast<std::ptrdiff_t>(entry->pictures.size());
+    orders.insert(orders.end(), from, from + static_cast<std::ptrdiff_t>(taken));
+  }
+  const auto began = Monotonic::now();
+  std::optional<Error> failure;
+  std::vector<picture::Picture> pictures;
+  try {
+    pictures = model_.generate(batch.front().first->task.sampling, orders);
+    if (pictures.size() != orders.size()) throw Error(Code::internal, "the model returned another number of pictures");
+  } catch (const Error& error) {
+    failure = error;
+  } catch (const std::exception& error) {
+    failure = Error(Code::internal, std::string("making pictures: ") + error.what());
+  }
+  const double seconds = seconds_since(began);
+  std::size_t next = 0;
+  for (const auto& [entry, taken] : batch) {
+    if (failure) {
+      {
+        const std::lock_guard lock(mutex_);  // the rest of it may still wait
+        std::erase(queue_, entry);
+      }
+      guarded([&, &task = entry->task] { task.failed(*failure); });
+      continue;
+    }
+    for (std::size_t i = 0; i < taken; ++i) entry->pictures.push_back(std::move(pictures[next++]));
+    entry->seconds += seconds;
+    if (entry->pictures.size() < entry->task.orders.size()) continue;
+    {
+      const std::lock_guard lock(mutex_);
+      made_ += static_cast<std::int64_t>(entry->pictures.size());
+    }
+    guarded([&, &made = *entry] {
+      made.task.done({.pictures = std::move(made.pictures), .seconds = made.seconds, .queued_s = *made.queued_s});
+    });
+  }
+}
+
+}  // namespace conceptd::daemon

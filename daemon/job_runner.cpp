@@ -1,0 +1,253 @@
+#include "daemon/job_runner.h"
+
+#include "core/log.h"
+#include "daemon/worker_messages.h"
+#include "daemon/worker_process.h"
+
+namespace conceptd::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+using Monotonic = std::chrono::steady_clock;
+using registry::Job;
+
+constexpr auto kPoll = 100ms;
+constexpr auto kIdle = 5s;
+constexpr auto kPatience = 3s;  // with a worker that was told to end
+constexpr int kRebasesMax = 3;
+
+// The job is no longer ours: cancelled, or its lease is lost, or the daemon stops.
+struct Abandoned {
+  bool stopping = false;
+};
+
+// Would the same attempt end the same way?
+bool may_pass(Code code) {
+  return code != Code::invalid && code != Code::conflict && code != Code::not_found && code != Code::cancelled;
+}
+
+LearnOrder order_for(const registry::Registry& registry, const Model& model, const Job& job, int threads) {
+  const LearnSettings settings = learn_settings(job);
+  const registry::ConceptRecord record = registry.show(registry::ConceptName::parse(job.name));
+  LearnOrder order{.job = job.id,
+                   .name = job.name,
+                   .class_word = record.class_word,
+                   .method = settings.method,
+                   .settings = settings.rest.dump(),
+                   .seed = settings.seed,
+                   .base_folder = model.facts().folder,
+                   .base_fingerprint = model.facts().fingerprint,
+                   .dtype = model.facts().dtype,
+                   .threads = threads};
+  for (const registry::Photo& photo : record.photos) order.photos.push_back(registry.photo(photo.digest));
+  return order;
+}
+
+}  // namespace
+
+Json job_settings(const LearnSettings& settings) {
+  return {{"method", settings.method}, {"seed", settings.seed}, {"settings", settings.rest}};
+}
+
+LearnSettings learn_settings(const Job& job) {
+  LearnSettings settings{.method = job.settings.value("method", std::string()),
+                         .seed = job.settings.value("seed", std::uint64_t{0}),
+                         .rest = job.settings.value("settings", Json::object())};
+  return settings;
+}
+
+JobRunner::JobRunner(registry::Registry& registry, const Model& model, LiveStates& live, RunnerSettings settings)
+    : registry_(registry), model_(model), live_(live), settings_(std::move(settings)) {}
+
+void JobRunner::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void JobRunner::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void JobRunner::wake() {
+  {
+    const std::lock_guard lock(mutex_);
+    woken_ = true;
+  }
+  changed_.notify_all();
+}
+
+void JobRunner::note_cancelled(std::int64_t id) {
+  const std::lock_guard lock(mutex_);
+  if (running_ == id) cancelled_ = true;
+}
+
+std::optional<registry::Progress> JobRunner::progress(std::int64_t id) const {
+  const std::lock_guard lock(mutex_);
+  return running_ == id ? std::optional(progress_) : std::nullopt;
+}
+
+std::optional<std::string> JobRunner::preview(std::int64_t id) const {
+  const std::lock_guard lock(mutex_);
+  return running_ == id && !preview_.empty() ? std::optional(preview_) : std::nullopt;
+}
+
+void JobRunner::note(const registry::Progress& progress) {
+  const std::lock_guard lock(mutex_);
+  progress_ = progress;
+}
+
+void JobRunner::run() {
+  for (;;) {
+    std::optional<Job> job;
+    try {
+      job = registry_.jobs().lease_next("conceptd", settings_.lease_s);
+    } catch (const std::exception& error) {
+      spdlog::error("looking for the next job: {}", error.what());
+    }
+    {
+      std::unique_lock lock(mutex_);
+      if (!job) changed_.wait_for(lock, kIdle, [&] { return stopping_ || woken_; });
+      woken_ = false;
+      if (stopping_ && !job) return;
+      running_ = job ? job->id : 0;
+      cancelled_ = false;
+      progress_ = {.eta_s = -1, .message = "starting"};
+      preview_.clear();
+    }
+    if (!job) continue;
+    try {
+      run_job(*job);
+    } catch (const std::exception& error) {  // the registry itself failed; the lease brings the job back
+      spdlog::error("job {} ({}): {}", job->id, job->name, error.what());
+    }
+    const std::lock_guard lock(mutex_);
+    running_ = 0;
+    if (stopping_) return;
+  }
+}
+
+void JobRunner::run_job(const Job& job) {
+  spdlog::info("job {}: learning {}, attempt {} of {}", job.id, job.name, job.attempts, job.attempts_max);
+  std::optional<Error> failure;
+  try {
+    const std::int64_t head = registry_.head()->id;
+    const std::optional<int> parent = registry_.show(registry::ConceptName::parse(job.name)).live_version;
+    WorkerProcess worker(settings_.worker_command);
+    worker.channel().send(pack(ToWorker(order_for(registry_, model_, job, settings_.threads))));
+    WorkerResult result = supervise(job, worker);
+    worker.end(kPatience);
+    commit(job, head, parent, std::move(result));
+    return;
+  } catch (const Abandoned& abandoned) {
+    spdlog::info("job {} ({}): {}", job.id, job.name, abandoned.stopping ? "goes back to the queue" : "was cancelled");
+    if (abandoned.stopping) registry_.jobs().release(job.id, job.fence);
+    return;
+  } catch (const Error& error) {
+    failure = error;
+  }
+  const auto state =
+      registry_.jobs().fail(job.id, job.fence, failure->code(), failure->what(), may_pass(failure->code()));
+  spdlog::warn("job {} ({}) failed: {}; it is {} now", job.id, job.name, failure->what(), to_string(state));
+}
+
+WorkerResult JobRunner::supervise(const Job& job, WorkerProcess& worker) {
+  auto heard = Monotonic::now(), beaten = Monotonic::time_point{};
+  bool paused = false;
+  std::string bytes;
+  for (;;) {
+    registry::Progress progress;
+    bool stopping = false, cancelled = false;
+    {
+      const std::lock_guard lock(mutex_);
+      stopping = stopping_, cancelled = cancelled_, progress = progress_;
+    }
+    try {
+      if (!stopping && !cancelled && Monotonic::now() - beaten >= settings_.heartbeat) {
+        registry_.jobs().heartbeat(job.id, job.fence, progress, settings_.lease_s);
+        beaten = Monotonic::now();
+      }
+    } catch (const Error& error) {
+      if (error.code() != Code::cancelled && error.code() != Code::conflict) throw;
+      cancelled = true;
+    }
+    if (stopping || cancelled) {
+      worker.end(0ms);
+      throw Abandoned{.stopping = stopping && !cancelled};
+    }
+    const bool give_way = settings_.must_give_way && settings_.must_give_way();
+    if (give_way != paused) {
+      worker.channel().send(pack(ToWorker(give_way ? Control::pause : Control::resume)));
+      paused = give_way;
+      heard = Monotonic::now();
+    }
+    if (!paused && Monotonic::now() - heard > std::chrono::seconds(settings_.stall_s)) {
+      worker.end(0ms);
+      throw Error(Code::unavailable, "the worker said nothing for " + std::to_string(settings_.stall_s) + " s");
+    }
+    const Received received = worker.channel().receive(bytes, kPoll);
+    if (received == Received::timeout) continue;
+    if (received == Received::closed) throw Error(Code::unavailable, "the worker is gone: " + worker.end(kPatience));
+    heard = Monotonic::now();
+    FromWorker message = unpack_from_worker(bytes);
+    if (auto* result = std::get_if<WorkerResult>(&message)) return std::move(*result);
+    if (const auto* failed = std::get_if<WorkerFailure>(&message))
+      throw Error(code_from_string(failed->code), failed->message, failed->field);
+    if (auto* picture = std::get_if<WorkerPreview>(&message)) {
+      const std::lock_guard lock(mutex_);
+      preview_ = std::move(picture->png);
+    }
+    if (const auto* step = std::get_if<WorkerProgress>(&message))
+      note({.step = static_cast<int>(step->step),
+            .steps = static_cast<int>(step->steps),
+            .loss = step->loss,
+            .eta_s = step->eta_s,
+            .message = step->message});
+  }
+}
+
+void JobRunner::commit(const Job& job, std::int64_t head, std::optional<int> parent, WorkerResult result) {
+  const DeltaHandle usable = model_.load(result.delta, "what " + job.name + " learnt");
+  if (!usable) throw Error(Code::internal, "the delta could not be loaded");
+  registry::CommitRequest request{.job = job.id,
+                                  .fence = job.fence,
+                                  .version = {.name = registry::ConceptName::parse(job.name),
+                                              .method = learn_settings(job).method,
+                                              .base_fingerprint = model_.facts().fingerprint,
+                                              .delta = std::move(result.delta),
+                                              .parent = parent,
+                                              .seed = learn_settings(job).seed,
+                                              .settings = parse_json(result.settings, "the worker's settings"),
+                                              .metrics = parse_json(result.metrics, "the worker's metrics"),
+                                              .verdict = registry::Verdict::accepted,
+                                              .verdict_reason = "not judged",
+                                              .preview_png = preview(job.id).value_or("")},
+                                  .expected_head = head,
+                                  .actor = "conceptd",
+                                  .reason = "learnt " + job.name};
+  for (int rebase = 0;; ++rebase) {
+    registry::CommitOutcome outcome = [&] {
+      try {
+        return registry_.commit_learned(request);
+      } catch (const Error& error) {
+        if (error.code() == Code::cancelled) throw Abandoned{};
+        throw;
+      }
+    }();
+    if (const auto* done = std::get_if<registry::Committed>(&outcome)) {
+      live_.now();  // loads it before anybody asks
+      spdlog::info("job {}: {} version {} is live in state {}", job.id, job.name, done->version.number,
+                   done->state->id);
+      return;
+    }
+    // Another concept moved the head; this one's delta is its own, so it holds on the new head too.
+    if (rebase == kRebasesMax)
+      throw Error(Code::unavailable, "the published state kept changing while this one was to be published");
+    request.expected_head = std::get<registry::Conflict>(outcome).head->id;
+  }
+}
+
+}  // namespace conceptd::daemon

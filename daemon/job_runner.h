@@ -1,0 +1,86 @@
+// Runs the jobs of the registry's queue, one at a time, each in a child process of its own. A worker that crashes, is
+// killed or falls silent costs its job an attempt and nobody else anything. What it learnt is loaded before it is
+// published, so what cannot be used is never served.
+#pragma once
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "daemon/live_state.h"
+#include "daemon/model.h"
+#include "registry/registry.h"
+
+namespace conceptd::daemon {
+
+class WorkerProcess;
+struct WorkerResult;
+
+struct RunnerSettings {
+  std::vector<std::string> worker_command{};  // its first word is a path
+  int lease_s = 120;
+  int stall_s = 900;
+  int threads = 0;
+  std::chrono::milliseconds heartbeat{2000};  // how often progress becomes durable
+  std::function<bool()> must_give_way{};      // true while pictures are being made or wait
+};
+
+class JobRunner {
+ public:
+  JobRunner(registry::Registry& registry, const Model& model, LiveStates& live, RunnerSettings settings);
+  ~JobRunner() { stop(); }
+  JobRunner(const JobRunner&) = delete;
+  JobRunner& operator=(const JobRunner&) = delete;
+
+  void start();
+  // The job that runs goes back to the queue as if it had never begun.
+  void stop();
+  void wake();  // there may be something to do
+  void note_cancelled(
+      std::int64_t id);  // the queue knows already; ends its worker now instead of at its next heartbeat
+  // Of the job that runs: fresher than what the registry has. Empty if it is not this one.
+  std::optional<registry::Progress> progress(std::int64_t id) const;
+  std::optional<std::string> preview(std::int64_t id) const;  // PNG
+
+ private:
+  void run();
+  void run_job(const registry::Job& job);
+  // Until the worker hands over a result.
+  WorkerResult supervise(const registry::Job& job, WorkerProcess& worker);
+  void commit(const registry::Job& job, std::int64_t head, std::optional<int> parent, WorkerResult result);
+  void note(const registry::Progress& progress);
+
+  // Constant after construction.
+  registry::Registry& registry_;
+  const Model& model_;
+  LiveStates& live_;
+  const RunnerSettings settings_;
+
+  // Guarded by mutex_.
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stopping_ = false;
+  bool woken_ = false;
+  std::int64_t running_ = 0;  // 0: none
+  bool cancelled_ = false;    // running_ was
+  registry::Progress progress_;
+  std::string preview_;
+
+  std::thread thread_;
+};
+
+// What a learn job's settings mean to the worker.
+struct LearnSettings {
+  std::string method{};
+  std::uint64_t seed = 0;
+  Json rest = Json::object();  // the method's own
+};
+Json job_settings(const LearnSettings& settings);
+LearnSettings learn_settings(const registry::Job& job);
+
+}  // namespace conceptd::daemon

@@ -1,0 +1,105 @@
+// conceptd: the daemon, and, as `conceptd learn-worker`, the process that it starts for every job.
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "core/log.h"
+#include "daemon/daemon.h"
+#include "daemon/learn_worker.h"
+#include "daemon/machine.h"
+#include "daemon/torch_learning.h"
+#include "daemon/torch_model.h"
+
+namespace conceptd::daemon {
+namespace {
+
+int signal_pipe[2] = {-1, -1};
+
+// All that a handler does is to post.
+extern "C" void post_signal(int number) {
+  const char byte = static_cast<char>(number);
+  [[maybe_unused]] const ssize_t ignored = ::write(signal_pipe[1], &byte, 1);
+}
+
+void catch_signals() {
+  if (::pipe2(signal_pipe, O_CLOEXEC) != 0) throw Error(Code::unavailable, "there is no pipe for signals");
+  struct sigaction action {};
+  action.sa_handler = post_signal;
+  action.sa_flags = SA_RESTART;
+  for (const int number : {SIGINT, SIGTERM}) ::sigaction(number, &action, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGHUP, SIG_IGN);
+}
+
+int next_signal() {
+  char number = 0;
+  while (::read(signal_pipe[0], &number, 1) != 1) {
+  }
+  return number;
+}
+
+int run_daemon(const Config& config) {
+  catch_signals();
+  const SystemClock clock;
+  Daemon daemon(config, clock, {.open_model = open_torch_model, .worker_command = {"/proc/self/exe", "learn-worker"}});
+  daemon.start();
+  notify_service_manager("READY=1");
+  spdlog::info("signal {}: stopping", next_signal());
+  notify_service_manager("STOPPING=1");
+  // A second signal means now.
+  std::thread([] { ::_exit(128 + next_signal()); }).detach();
+  daemon.stop();
+  spdlog::info("stopped");
+  return 0;
+}
+
+int run(int argc, char** argv) {
+  Flags flags;
+  bool check = false, version = false;
+  CLI::App app("The concept registry and picture daemon. It stays in the foreground and logs to stderr.", "conceptd");
+  app.add_option("--config", flags.file, "TOML file (default: /etc/conceptd/conceptd.toml if it is there)");
+  app.add_option("--data-dir", flags.data_dir, "Registry and photos");
+  app.add_option("--socket", flags.socket, "Where to listen");
+  app.add_option("--base", flags.base, "Folder of the base model, in the diffusers layout");
+  app.add_option("--threads", flags.threads, "Of computing (default: what the CPU affinity allows)");
+  app.add_option("--dtype", flags.dtype, "auto, fp32 or bf16");
+  app.add_option("--log-level", flags.log_level, "trace, debug, info, warning, error");
+  app.add_flag("--check-config", check, "Only say whether the configuration can be used");
+  app.add_flag("--version", version, "Print the version");
+  CLI::App* worker = app.add_subcommand("learn-worker", "")->group("");  // for the daemon itself
+  CLI11_PARSE(app, argc, argv);
+  if (version) {
+    std::cout << "conceptd " << CONCEPTD_VERSION << "\n";
+    return 0;
+  }
+  if (worker->parsed()) {
+    set_up_logging({.process = "learn-worker"});
+    settle_worker_process(kWorkerFd);
+    return run_learn_worker(FrameChannel(kWorkerFd), learn_with_torch);
+  }
+  const Config config = load_config(flags);
+  if (check) {
+    std::cout << "the configuration can be used: data in " << config.data_dir.string() << ", socket "
+              << config.socket.string() << ", base " << config.base.string() << "\n";
+    return 0;
+  }
+  set_up_logging({.level = config.log_level, .json = config.log_json, .process = "conceptd"});
+  return run_daemon(config);
+}
+
+}  // namespace
+}  // namespace conceptd::daemon
+
+int main(int argc, char** argv) {
+  try {
+    return conceptd::daemon::run(argc, argv);
+  } catch (const conceptd::Error& error) {
+    std::cerr << "conceptd: " << error.what() << "\n";
+    return conceptd::exit_status(error.code());
+  } catch (const std::exception& error) {
+    std::cerr << "conceptd: unexpected: " << error.what() << "\n";
+    return 1;
+  }
+}

@@ -1,0 +1,50 @@
+// From a request to its answer: one table of method and path, one function for each in routes_*.cpp. Whatever fails is
+// an ErrorBody with the status of its code.
+#pragma once
+#include <cstddef>
+#include <string>
+
+#include "core/json.h"
+#include "daemon/api/errors.h"
+#include "daemon/api/jobs.h"
+#include "daemon/http_message.h"
+#include "daemon/services.h"
+
+namespace conceptd::daemon {
+
+class Routes {
+ public:
+  explicit Routes(Services services) : services_(services) {}
+
+  void handle(HttpRequest request, const Respond& respond) const;
+  static std::size_t body_limit(const std::string& method, const std::string& path);
+  static HttpResponse refuse(int status, const std::string& message);
+
+ private:
+  const Services services_;
+};
+
+// What the functions of routes_*.cpp share.
+HttpResponse json_response(const Json& body, int status = 200);
+HttpResponse error_response(const Error& error, std::vector<std::string> suggestions = {});
+Json body_of(const HttpRequest& request);  // Error{invalid} if it is not a JSON object
+
+// `id` is what stands for {name} or {id} in the path.
+HttpResponse add_concept(const Services& services, const HttpRequest& request);
+HttpResponse list_concepts(const Services& services);
+HttpResponse show_concept(const Services& services, const std::string& id);
+HttpResponse concept_history(const Services& services, const std::string& id);
+HttpResponse learn_again(const Services& services, const HttpRequest& request, const std::string& id);
+HttpResponse roll_back(const Services& services, const HttpRequest& request, const std::string& id);
+HttpResponse list_jobs(const Services& services, const HttpRequest& request);
+HttpResponse show_job(const Services& services, const std::string& id);
+HttpResponse cancel_job(const Services& services, const HttpRequest& request, const std::string& id);
+HttpResponse job_preview(const Services& services, const std::string& id);
+HttpResponse show_status(const Services& services);
+// Answers later, when the pictures are made.
+void generate(const Services& services, const HttpRequest& request, const Respond& respond);
+
+// The job as clients see it, with the newest progress.
+api::JobInfo job_info(const Services& services, const registry::Job& job);
+
+}  // namespace conceptd::daemon

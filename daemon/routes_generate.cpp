@@ -1,0 +1,167 @@
+#include <algorithm>
+#include <random>
+
+#include "daemon/api/limits.h"
+#include "daemon/api/wire.h"
+#include "daemon/prompt.h"
+#include "daemon/routes.h"
+
+namespace conceptd::daemon {
+namespace {
+
+// The concepts of a prompt as one state has them.
+struct Resolved {
+  std::vector<DeltaHandle> deltas;
+  std::vector<api::UsedConcept> used;
+};
+
+LiveConcept live_concept(const Services& services, const LiveState& live, const registry::ConceptReference& reference) {
+  const std::string& name = reference.name.str();
+  const auto found = live.concepts.find(name);
+  if (reference.version && (found == live.concepts.end() || found->second.version != *reference.version))
+    return services.live.pinned(reference.name, *reference.version);
+  if (found != live.concepts.end()) return found->second;
+  const auto active = services.registry.show(reference.name).active_job;
+  throw Error(Code::conflict,
+              name + " is not learnt yet" +
+                  (active ? "; job " + std::to_string(*active) + " is to do that: conceptctl watch " + name
+                          : "; start it with: conceptctl learn " + name),
+              "prompt");
+}
+
+Resolved resolve(const Services& services, const LiveState& live, const Prompt& prompt) {
+  Resolved resolved;
+  for (const registry::ConceptReference& reference : prompt.references) {
+    const LiveConcept item = live_concept(services, live, reference);
+    if (!item.delta)
+      throw Error(
+          Code::conflict,
+          reference.name.str() + " version " + std::to_string(item.version) + " cannot be used: " + item.problem,
+          "prompt");
+    resolved.deltas.push_back(item.delta);
+    resolved.used.push_back(
+        {.name = reference.name.str(), .version = item.version, .digest = item.digest.tagged(), .method = item.method});
+  }
+  return resolved;
+}
+
+Sampling sampling_for(const ModelFacts& facts, const api::GenerateRequest& request) {
+  Sampling sampling{.sampler = request.sampler.value_or(facts.default_sampler),
+                    .steps = request.steps.value_or(facts.default_steps),
+                    .guidance = request.guidance.value_or(facts.default_guidance),
+                    .width = request.width.value_or(facts.side),
+                    .height = request.height.value_or(facts.side)};
+  if (std::find(facts.samplers.begin(), facts.samplers.end(), sampling.sampler) == facts.samplers.end()) {
+    std::string list;
+    for (const std::string& name : facts.samplers) list += (list.empty() ? "" : ", ") + name;
+    throw Error(Code::invalid, "there is no sampler called '" + sampling.sampler + "'; there are " + list, "sampler");
+  }
+  return sampling;
+}
+
+std::vector<std::string> warnings_about(const Model& model, const api::GenerateRequest& request, const Prompt& prompt) {
+  std::vector<std::string> warnings;
+  std::string unknown;
+  for (const std::string& word : words_of(request.prompt))
+    if (!model.is_single_token(word)) unknown += (unknown.empty() ? "'" : ", '") + word + "'";
+  if (!unknown.empty())
+    warnings.push_back("the base model has no word of its own for " + unknown + " and reads it in pieces");
+  if (const std::string dropped = model.dropped_text(prompt.text); !dropped.empty())
+    warnings.push_back("the prompt is longer than the base model reads; left out: " + dropped);
+  return warnings;
+}
+
+std::int64_t random_seed() {
+  std::random_device device;
+  return std::uniform_int_distribution<std::int64_t>(0, (std::int64_t{1} << 31) - 1)(device);
+}
+
+// The answer but for the pictures, and what each of them will carry.
+struct Draft {
+  api::GenerateResponse answer;
+  api::Provenance provenance;
+  std::int64_t seed = 0;
+};
+
+Draft draft_of(const Services& services, const api::GenerateRequest& request, const Sampling& sampling,
+               const LiveState& live, std::vector<api::UsedConcept> used) {
+  const ModelFacts& facts = services.model.facts();
+  Draft draft{.answer = {}, .provenance = {}, .seed = request.seed.value_or(random_seed())};
+  draft.provenance = {.release = CONCEPTD_VERSION,
+                      .prompt = request.prompt,
+                      .negative_prompt = request.negative_prompt.value_or(""),
+                      .sampler = sampling.sampler,
+                      .steps = sampling.steps,
+                      .guidance = sampling.guidance,
+                      .width = sampling.width,
+                      .height = sampling.height,
+                      .state = live.state->id,
+                      .concepts = used,
+                      .base = facts.name,
+                      .base_fingerprint = facts.fingerprint};
+  draft.answer = {.prompt = request.prompt,
+                  .state = live.state->id,
+                  .concepts = std::move(used),
+                  .base = facts.name,
+                  .base_fingerprint = facts.fingerprint,
+                  .sampler = sampling.sampler,
+                  .steps = sampling.steps,
+                  .guidance = sampling.guidance,
+                  .width = sampling.width,
+                  .height = sampling.height};
+  return draft;
+}
+
+HttpResponse answer_with(Draft& draft, const Made& made) {
+  for (std::size_t i = 0; i < made.pictures.size(); ++i) {
+    draft.provenance.seed = draft.seed + static_cast<std::int64_t>(i);
+    draft.answer.images.push_back({.seed = draft.provenance.seed,
+                                   .png = {picture::encode_png(made.pictures[i], api::png_texts(draft.provenance))}});
+  }
+  draft.answer.seconds = made.seconds;
+  draft.answer.queued_s = made.queued_s;
+  return json_response(api::encode(draft.answer));
+}
+
+}  // namespace
+
+void generate(const Services& services, const HttpRequest& http, const Respond& respond) {
+  const auto request = api::decode_request<api::GenerateRequest>(body_of(http));
+  const std::vector<std::string> known = services.registry.names();
+  Prompt prompt;
+  try {
+    prompt = read_prompt(request.prompt, known);
+  } catch (const Error& error) {
+    return respond(error_response(error, suggestions_for(request.prompt, known)));
+  }
+  const std::string negative = request.negative_prompt.value_or("");
+  if (mentions_concepts(negative))
+    throw Error(Code::invalid, "a concept cannot stand in the negative prompt", "negative_prompt");
+
+  // The state is taken once: whatever is published meanwhile, these pictures are of this one.
+  const std::shared_ptr<const LiveState> live = services.live.now();
+  Resolved resolved = resolve(services, *live, prompt);
+  const Sampling sampling = sampling_for(services.model.facts(), request);
+  auto draft = std::make_shared<Draft>(draft_of(services, request, sampling, *live, std::move(resolved.used)));
+  draft->answer.warnings = warnings_about(services.model, request, prompt);
+
+  GenerationTask task{.sampling = sampling};
+  for (int i = 0; i < request.count.value_or(1); ++i)
+    task.orders.push_back({.prompt = prompt.text,
+                           .negative_prompt = negative,
+                           .deltas = resolved.deltas,
+                           .seed = static_cast<std::uint64_t>(draft->seed + i)});
+  task.done = [draft, respond](const Made& made) {
+    HttpResponse response;
+    try {
+      response = answer_with(*draft, made);
+    } catch (const std::exception& error) {
+      response = error_response(Error(Code::internal, std::string("writing the pictures: ") + error.what()));
+    }
+    respond(std::move(response));
+  };
+  task.failed = [respond](const Error& error) { respond(error_response(error)); };
+  services.generation.submit(std::move(task));
+}
+
+}  // namespace conceptd::daemon

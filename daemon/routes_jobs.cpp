@@ -1,0 +1,76 @@
+#include <charconv>
+
+#include "daemon/api/wire.h"
+#include "daemon/routes.h"
+#include "daemon/to_api.h"
+
+namespace conceptd::daemon {
+namespace {
+
+constexpr int kListedMax = 1000;
+
+std::int64_t number(const std::string& text, const char* field) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < 1)
+    throw Error(Code::invalid, std::string("'") + field + "' must be a number above 0", field);
+  return value;
+}
+
+// Of the job that runs, or of the version that it became.
+std::optional<std::string> preview_of(const Services& services, const registry::Job& job) {
+  if (std::optional<std::string> png = services.runner.preview(job.id)) return png;
+  if (!job.result_version) return std::nullopt;
+  const auto version = services.registry.version(registry::ConceptName::parse(job.name), *job.result_version);
+  return version.preview ? std::optional(services.registry.preview(*version.preview)) : std::nullopt;
+}
+
+}  // namespace
+
+api::JobInfo job_info(const Services& services, const registry::Job& job) {
+  registry::Job fresh = job;
+  if (const auto progress = services.runner.progress(job.id); progress && job.state == registry::JobState::running)
+    fresh.progress = *progress;
+  api::JobInfo info = to_api(fresh);
+  info.has_preview = services.runner.preview(job.id).has_value();
+  return info;
+}
+
+HttpResponse list_jobs(const Services& services, const HttpRequest& request) {
+  registry::JobFilter filter;
+  for (const auto& [key, value] : request.query) {
+    if (key == "state")
+      filter.state = registry::job_state_from_string(value);
+    else if (key == "name")
+      filter.name = value;
+    else if (key == "limit")
+      filter.limit = static_cast<int>(std::min<std::int64_t>(number(value, "limit"), kListedMax));
+    else
+      throw Error(Code::invalid, "jobs can be chosen by state, name and limit, not by '" + key + "'", key);
+  }
+  api::JobList list;
+  for (const registry::Job& job : services.registry.jobs().list(filter)) list.jobs.push_back(job_info(services, job));
+  return json_response(api::encode(list));
+}
+
+HttpResponse show_job(const Services& services, const std::string& id) {
+  const registry::Job job = services.registry.jobs().get(number(id, "id"));
+  api::JobAnswer answer{.job = job_info(services, job)};
+  answer.job.has_preview = preview_of(services, job).has_value();
+  return json_response(api::encode(answer));
+}
+
+HttpResponse cancel_job(const Services& services, const HttpRequest& request, const std::string& id) {
+  const registry::Job job = services.registry.jobs().cancel(number(id, "id"), request.actor);
+  services.runner.note_cancelled(job.id);
+  return json_response(api::encode(api::JobAnswer{.job = job_info(services, job)}));
+}
+
+HttpResponse job_preview(const Services& services, const std::string& id) {
+  const registry::Job job = services.registry.jobs().get(number(id, "id"));
+  std::optional<std::string> png = preview_of(services, job);
+  if (!png) throw Error(Code::not_found, "job " + id + " has no preview" + (job.finished_at ? "" : " yet"));
+  return {.content_type = "image/png", .body = std::move(*png), .headers = {{"Cache-Control", "no-store"}}};
+}
+
+}  // namespace conceptd::daemon

@@ -1,0 +1,40 @@
+#include "daemon/torch_learning.h"
+
+#include "core/error.h"
+#include "core/json.h"
+#include "daemon/tensor_picture.h"
+#include "diffusion/runtime.h"
+#include "learner/learner.h"
+
+namespace conceptd::daemon {
+
+WorkerResult learn_with_torch(const LearnOrder& order, const ReportStep& report) {
+  const diffusion::RuntimeInfo runtime = diffusion::set_up_compute({.threads = order.threads, .dtype = order.dtype});
+  report({.message = "loading the base model"}, nullptr);
+  auto bundle = diffusion::ModelBundle::open(order.base_folder, {.compute = runtime.dtype});
+  if (bundle.fingerprint.hex() != order.base_fingerprint)
+    throw Error(Code::conflict, "the base model in " + order.base_folder +
+                                    " has changed since the daemon started; start the daemon again");
+  std::vector<picture::Picture> pictures;
+  for (const std::string& photo : order.photos) pictures.push_back(picture::decode(photo));
+  const learner::LearnRequest request{.name = order.name,
+                                      .class_word = order.class_word,
+                                      .photos = to_photos(pictures, static_cast<int>(bundle.picture_side())),
+                                      .masks = {},
+                                      .seed = order.seed,
+                                      .settings = parse_json(order.settings, "the settings of the job")};
+  learner::LearnContext context{
+      .bundle = bundle, .progress = [&](const learner::LearnProgress& progress) {
+        const WorkerProgress said{
+            .step = progress.step, .steps = progress.steps, .loss = progress.loss, .eta_s = progress.eta_s};
+        if (!progress.preview.defined()) return report(said, nullptr);
+        const picture::Picture preview = to_picture_from_signed(progress.preview);
+        report(said, &preview);
+      }};
+  const learner::Learned learned = learner::make_learner(order.method)->learn(request, context);
+  return {.delta = diffusion::delta_bytes(learned.delta),
+          .settings = learned.delta.settings.dump(),
+          .metrics = learned.metrics.dump()};
+}
+
+}  // namespace conceptd::daemon

@@ -1,0 +1,135 @@
+#include "daemon/torch_model.h"
+
+#include <map>
+#include <optional>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "daemon/tensor_picture.h"
+#include "diffusion/prompt.h"
+#include "diffusion/runtime.h"
+#include "diffusion/text_to_image.h"
+#include "diffusion/token_covariance.h"
+#include "learner/learner.h"
+
+namespace conceptd::daemon {
+namespace {
+
+using diffusion::EditSet;
+using Edits = std::shared_ptr<const EditSet>;
+
+struct TorchDelta final : LoadedDelta {
+  explicit TorchDelta(Edits of) : edits(std::move(of)) {}
+  const Edits edits;
+};
+
+// What a prompt and its concepts come to, once for all pictures of a batch that share them.
+class Prompts {
+ public:
+  explicit Prompts(diffusion::ModelBundle& bundle) : bundle_(bundle) {}
+
+  Edits edits_of(const std::vector<DeltaHandle>& deltas) {
+    if (deltas.empty()) return nullptr;
+    Edits& known = edits_[deltas];
+    if (known) return known;
+    if (deltas.size() == 1) return known = static_cast<const TorchDelta&>(*deltas.front()).edits;
+    auto all = std::make_shared<EditSet>();
+    for (const DeltaHandle& delta : deltas) add_edits(*all, *static_cast<const TorchDelta&>(*delta).edits);
+    return known = all;
+  }
+  torch::Tensor context_of(const std::string& text, const Edits& edits) {
+    torch::Tensor& known = contexts_[{text, edits.get()}];
+    if (!known.defined()) known = diffusion::prepare_prompt(bundle_, text, edits).context;
+    return known;
+  }
+
+ private:
+  diffusion::ModelBundle& bundle_;
+  std::map<std::vector<DeltaHandle>, Edits> edits_;
+  std::map<std::pair<std::string, const EditSet*>, torch::Tensor> contexts_;
+};
+
+class TorchModel final : public Model {
+ public:
+  TorchModel(const Config& config, const diffusion::RuntimeInfo& runtime)
+      : bundle_(diffusion::ModelBundle::open(config.base, {.compute = runtime.dtype})) {
+    facts_ = {
+        .name = config.base.filename().string(),
+        .folder = std::filesystem::absolute(config.base).string(),
+        .fingerprint = bundle_.fingerprint.hex(),
+        .side = static_cast<int>(bundle_.picture_side()),
+        .default_steps = config.steps,
+        .default_guidance = config.guidance,
+        .default_sampler = config.sampler.empty() ? diffusion::own_sampler(bundle_.scheduler_config) : config.sampler,
+        .samplers = diffusion::sampler_names(),
+        .dtype = runtime.dtype == torch::kBFloat16 ? "bf16" : "fp32",
+        .threads = runtime.threads,
+        .cpus = diffusion::usable_cpus(),
+        .blas = runtime.blas + " (" + runtime.blas_path + ")",
+        .capability = runtime.capability,
+        .warnings = runtime.warnings};
+    if (facts_.default_sampler.empty()) facts_.default_sampler = "dpmpp_2m";
+    for (const std::string_view name : learner::learner_names()) facts_.methods.emplace_back(name);
+    for (const std::string& warning : bundle_.warnings) facts_.warnings.push_back(facts_.name + ": " + warning);
+    try {
+      covariance_ = diffusion::TokenCovariance::of(bundle_);
+    } catch (const Error& error) {
+      facts_.warnings.push_back(std::string("perfusion cannot be used: ") + error.what());
+    }
+    base_ = diffusion::DeltaBase::of(bundle_, covariance_ ? &*covariance_ : nullptr);
+  }
+
+  const ModelFacts& facts() const override { return facts_; }
+  bool is_single_token(std::string_view word) const override { return bundle_.tokenizer.is_single_token(word); }
+
+  std::string dropped_text(std::string_view prompt) const override {
+    std::vector<diffusion::Placeholder> placeholders;
+    for (std::string& span : diffusion::placeholder_spans(prompt))
+      placeholders.push_back({std::move(span), {bundle_.first_placeholder_id()}});
+    return bundle_.tokenizer.encode(prompt, placeholders).dropped_text;
+  }
+
+  DeltaHandle load(std::string delta_bytes, const std::string& what) const override {
+    const diffusion::Delta delta = diffusion::parse_delta(std::move(delta_bytes), what);
+    return std::make_shared<TorchDelta>(std::make_shared<EditSet>(diffusion::delta_edits(delta, base_)));
+  }
+
+  std::vector<picture::Picture> generate(const Sampling& sampling, std::span<const PictureOrder> orders) override {
+    const torch::NoGradGuard no_grad;
+    Prompts prompts(bundle_);
+    diffusion::TextToImageRequest request{.rows = {},
+                                          .sampler = sampling.sampler,
+                                          .steps = sampling.steps,
+                                          .height = sampling.height,
+                                          .width = sampling.width};
+    for (const PictureOrder& order : orders) {
+      const Edits edits = prompts.edits_of(order.deltas);
+      request.rows.push_back({.context = prompts.context_of(order.prompt, edits),
+                              .negative_context = prompts.context_of(order.negative_prompt, nullptr),
+                              .edits = edits,
+                              .seed = order.seed,
+                              .guidance = sampling.guidance,
+                              .noise = {}});
+    }
+    diffusion::Steering none;
+    const torch::Tensor pixels = diffusion::text_to_image(bundle_, request, none);  // (b, height, width, 3)
+    std::vector<picture::Picture> pictures;
+    for (std::int64_t row = 0; row < pixels.size(0); ++row) pictures.push_back(to_picture(pixels[row]));
+    return pictures;
+  }
+
+ private:
+  diffusion::ModelBundle bundle_;  // the modules only on the device thread; tokenizer and fingerprint anywhere
+  std::optional<diffusion::TokenCovariance> covariance_;
+  diffusion::DeltaBase base_;
+  ModelFacts facts_;
+};
+
+}  // namespace
+
+std::unique_ptr<Model> open_torch_model(const Config& config) {
+  const diffusion::RuntimeInfo runtime = diffusion::set_up_compute({.threads = config.threads, .dtype = config.dtype});
+  return std::make_unique<TorchModel>(config, runtime);
+}
+
+}  // namespace conceptd::daemon

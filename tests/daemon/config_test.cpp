@@ -1,0 +1,68 @@
+#include "daemon/config.h"
+
+#include "tests/support/expect_error.h"
+#include "tests/support/temp_folder.h"
+
+namespace conceptd::daemon {
+namespace {
+
+class ConfigFile : public testing::Test {
+ protected:
+  ConfigFile() {
+    std::filesystem::create_directories(folder_ / "base");
+    test::plant(folder_ / "base/model_index.json", "{}");
+  }
+  Config load(const std::string& text, Flags flags = {}) {
+    test::plant(folder_ / "conceptd.toml", text);
+    flags.file = folder_ / "conceptd.toml";
+    if (!flags.base) flags.base = folder_ / "base";
+    if (!flags.data_dir) flags.data_dir = folder_ / "data";
+    return load_config(flags);
+  }
+  test::TempFolder folder_;
+};
+
+TEST_F(ConfigFile, IsReadAndFlagsGoFirst) {
+  const Config config = load("threads = 3\ndtype = \"fp32\"\n[generate]\nqueue = 5\n[learn]\nstall_s = 30\n",
+                             {.threads = 1, .log_level = "debug"});
+  EXPECT_EQ(config.threads, 1);
+  EXPECT_EQ(config.dtype, "fp32");
+  EXPECT_EQ(config.queue_max, 5);
+  EXPECT_EQ(config.stall_s, 30);
+  EXPECT_EQ(config.log_level, "debug");
+  EXPECT_EQ(config.socket, folder_ / "data/conceptd.sock");
+}
+
+TEST_F(ConfigFile, EveryProblemIsListed) {
+  try {
+    load("thread = 3\ndtype = \"fp8\"\n[generate]\nqueue = 0\nguidance = \"high\"\n[photos]\nside_min = true\n");
+    FAIL() << "it was taken";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::invalid);
+    for (const char* part : {"line 1: thread is not a setting", "'fp8' is none of", "line 4: generate.queue must be",
+                             "line 5: generate.guidance", "line 7: photos.side_min"})
+      EXPECT_THAT(error.what(), testing::HasSubstr(part));
+  }
+  EXPECT_ERROR(load("threads = = 3"), Code::invalid, "line 1");
+  EXPECT_ERROR(load("", {.base = "/nowhere"}), Code::invalid, "/nowhere is not a model folder");
+  EXPECT_ERROR(load("", {.socket = "/" + std::string(200, 'x')}), Code::invalid, "at most 107 characters");
+}
+
+TEST_F(ConfigFile, TheShippedOneCanBeUsed) {
+  const std::string shipped = test::contents(std::filesystem::path(CONCEPTD_SOURCE_DIR) / "packaging/conceptd.toml");
+  ASSERT_FALSE(shipped.empty());
+  EXPECT_NO_THROW(load(shipped));
+  // Every setting that it mentions in a comment is one.
+  std::string uncommented;
+  for (std::size_t at = 0; at < shipped.size();) {
+    const std::size_t end = std::min(shipped.find('\n', at), shipped.size());
+    std::string line = shipped.substr(at, end - at);
+    if (line.starts_with("#") && line.find(" = ") != std::string::npos) line.erase(0, 1);
+    uncommented += line + "\n";
+    at = end + 1;
+  }
+  EXPECT_NO_THROW(load(uncommented));
+}
+
+}  // namespace
+}  // namespace conceptd::daemon

@@ -1,0 +1,101 @@
+// Goal: a message arrives whole or is seen to be damaged, wherever the other process died.
+#include "daemon/frames.h"
+
+#include <sys/socket.h>
+
+#include <thread>
+
+#include "daemon/worker_messages.h"
+#include "tests/support/expect_error.h"
+
+namespace conceptd::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(Frames, ArriveAsSent) {
+  ChannelPair pair = make_channels();
+  const std::string large(3 << 20, 'x');
+  std::thread sends([&] {
+    pair.theirs.send("one");
+    pair.theirs.send("");
+    pair.theirs.send(large);
+  });
+  std::string got;
+  for (const std::string& expected : {std::string("one"), std::string(), large}) {
+    ASSERT_EQ(pair.ours.receive(got, 5s), Received::message);
+    EXPECT_EQ(got, expected);
+  }
+  sends.join();
+  EXPECT_EQ(pair.ours.receive(got, 10ms), Received::timeout);
+}
+
+TEST(Frames, CutAnywhereAreSeen) {
+  std::string frame;
+  {
+    ChannelPair pair = make_channels();
+    pair.theirs.send("payload");
+    frame.resize(64);
+    frame.resize(static_cast<std::size_t>(::recv(pair.ours.fd(), frame.data(), frame.size(), 0)));
+  }
+  for (std::size_t cut = 0; cut <= frame.size(); ++cut) {
+    ChannelPair pair = make_channels();
+    ::send(pair.theirs.fd(), frame.data(), cut, 0);
+    ::shutdown(pair.theirs.fd(), SHUT_WR);
+    std::string got;
+    if (cut == 0) {
+      EXPECT_EQ(pair.ours.receive(got, 1s), Received::closed);
+    } else if (cut == frame.size()) {
+      EXPECT_EQ(pair.ours.receive(got, 1s), Received::message);
+    } else {
+      EXPECT_ERROR(pair.ours.receive(got, 1s), Code::corrupt, "middle of a frame");
+    }
+  }
+  for (std::size_t at = 0; at < frame.size(); ++at) {
+    ChannelPair pair = make_channels();
+    std::string bent = frame;
+    bent[at] = static_cast<char>(bent[at] ^ 0x80);
+    ::send(pair.theirs.fd(), bent.data(), bent.size(), 0);
+    ::shutdown(pair.theirs.fd(), SHUT_WR);
+    std::string got;
+    EXPECT_ERROR(pair.ours.receive(got, 1s), Code::corrupt, "");
+  }
+}
+
+TEST(Frames, TheOtherSideGoneIsAnError) {
+  ChannelPair pair = make_channels();
+  { const FrameChannel gone = std::move(pair.theirs); }
+  EXPECT_ERROR(pair.ours.send("hello"), Code::unavailable, "speaking");
+}
+
+TEST(WorkerMessages, ComeBackAsTheyWere) {
+  const LearnOrder order{.job = 7,
+                         .name = "kettle-7",
+                         .class_word = "kettle",
+                         .method = "perfusion",
+                         .settings = "{}",
+                         .seed = ~0ull,
+                         .photos = {"one", std::string("t\0o", 3)},
+                         .base_folder = "/base",
+                         .base_fingerprint = "ab",
+                         .dtype = "bf16",
+                         .threads = 2};
+  const auto back = std::get<LearnOrder>(unpack_to_worker(pack(ToWorker(order))));
+  EXPECT_EQ(back.photos, order.photos);
+  EXPECT_EQ(back.seed, order.seed);
+  EXPECT_EQ(back.threads, 2);
+  EXPECT_EQ(std::get<Control>(unpack_to_worker(pack(ToWorker(Control::cancel)))), Control::cancel);
+  const auto failure =
+      std::get<WorkerFailure>(unpack_from_worker(pack(FromWorker(WorkerFailure{"invalid", "no", "steps"}))));
+  EXPECT_EQ(failure.field, "steps");
+}
+
+TEST(WorkerMessages, DamagedOnesAreRefused) {
+  const std::string whole = pack(FromWorker(WorkerResult{"delta", "{}", "{}"}));
+  for (std::size_t cut = 0; cut < whole.size(); ++cut)
+    EXPECT_ERROR(unpack_from_worker(whole.substr(0, cut)), Code::corrupt, "does not add up");
+  EXPECT_ERROR(unpack_from_worker(std::string(40, '\xff')), Code::corrupt, "does not add up");
+}
+
+}  // namespace
+}  // namespace conceptd::daemon

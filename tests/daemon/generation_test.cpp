@@ -1,0 +1,155 @@
+// Goal: the queue is bounded, batches hold what samples alike, and nobody waits for ever.
+#include "daemon/generation_service.h"
+
+#include <future>
+
+#include "tests/daemon/daemon_fixture.h"
+
+namespace conceptd::daemon::test {
+namespace {
+
+// A door that the device thread waits at.
+struct Door {
+  std::promise<void> opened;
+  std::shared_future<void> open = opened.get_future().share();
+};
+
+struct Outcome {
+  std::promise<Made> promise;
+  GenerationTask task(Sampling sampling, int count, std::uint64_t seed = 1) {
+    GenerationTask task{.sampling = std::move(sampling)};
+    for (int i = 0; i < count; ++i)
+      task.orders.push_back({.prompt = "a kettle", .seed = seed + static_cast<std::uint64_t>(i)});
+    task.done = [this](Made made) { promise.set_value(std::move(made)); };
+    task.failed = [this](const Error& error) { promise.set_exception(std::make_exception_ptr(error)); };
+    return task;
+  }
+};
+
+const Sampling kSmall{.sampler = "ddim", .steps = 4, .guidance = 5, .width = 16, .height = 16};
+const Sampling kOther{.sampler = "euler", .steps = 4, .guidance = 5, .width = 16, .height = 16};
+
+TEST(Generation, WhatSamplesAlikeSharesABatch) {
+  FakeModel model;
+  Door door;
+  model.before_batch = [&] { door.open.wait(); };
+  GenerationService service(model, {.queue_max = 8, .batch_max = 4});
+  Outcome first, second, third, fourth;
+  service.submit(first.task(kOther, 1));
+  while (service.load().running == 0) std::this_thread::sleep_for(1ms);
+  service.submit(second.task(kSmall, 3, 10));
+  service.submit(third.task(kOther, 1));
+  service.submit(fourth.task(kSmall, 2, 20));
+  door.opened.set_value();
+  EXPECT_EQ(first.promise.get_future().get().pictures.size(), 1u);
+  const Made made = second.promise.get_future().get();
+  EXPECT_EQ(made.pictures.size(), 3u);
+  EXPECT_EQ(third.promise.get_future().get().pictures.size(), 1u);
+  const Made last = fourth.promise.get_future().get();
+  ASSERT_EQ(last.pictures.size(), 2u);
+  EXPECT_NE(last.pictures[0], last.pictures[1]);
+  EXPECT_EQ(model.batches, 4) << "kOther; kSmall 3 + 1; kOther; the last kSmall";
+  EXPECT_EQ(service.load().pictures, 7);
+}
+
+TEST(Generation, PicturesDoNotDependOnTheBatch) {
+  FakeModel model;
+  std::vector<picture::Picture> alone;
+  for (const int batch : {1, 3, 8}) {
+    GenerationService service(model, {.queue_max = 8, .batch_max = batch});
+    Outcome outcome;
+    service.submit(outcome.task(kSmall, 5));
+    const auto pictures = outcome.promise.get_future().get().pictures;
+    if (alone.empty()) alone = pictures;
+    EXPECT_EQ(pictures, alone);
+  }
+}
+
+TEST(Generation, AFullQueueSaysSo) {
+  FakeModel model;
+  Door door;
+  model.before_batch = [&] { door.open.wait(); };
+  GenerationService service(model, {.queue_max = 2, .batch_max = 1});
+  Outcome running, waiting[2], refused;
+  service.submit(running.task(kSmall, 1));
+  while (service.load().running == 0) std::this_thread::sleep_for(1ms);
+  for (Outcome& outcome : waiting) service.submit(outcome.task(kSmall, 1));
+  EXPECT_ERROR(service.submit(refused.task(kSmall, 1)), Code::busy, "queue is full");
+  door.opened.set_value();
+  for (Outcome& outcome : waiting) outcome.promise.get_future().get();
+}
+
+TEST(Generation, StoppingAnswersWhoWaits) {
+  FakeModel model;
+  Door door;
+  model.before_batch = [&] { door.open.wait(); };
+  GenerationService service(model, {.queue_max = 8, .batch_max = 1});
+  Outcome running, waiting;
+  service.submit(running.task(kSmall, 1));
+  while (service.load().running == 0) std::this_thread::sleep_for(1ms);
+  service.submit(waiting.task(kSmall, 1));
+  std::thread opens([&] {
+    std::this_thread::sleep_for(50ms);
+    door.opened.set_value();
+  });
+  service.stop();
+  opens.join();
+  EXPECT_EQ(running.promise.get_future().get().pictures.size(), 1u);
+  EXPECT_ERROR(waiting.promise.get_future().get(), Code::unavailable, "stopping");
+  EXPECT_ERROR(service.submit(Outcome().task(kSmall, 1)), Code::unavailable, "stopping");
+}
+
+TEST(Generation, AFailureReachesItsRequestAlone) {
+  FakeModel model;
+  bool fail = true;
+  model.before_batch = [&] {
+    if (std::exchange(fail, false)) throw std::runtime_error("no memory");
+  };
+  GenerationService service(model, {.queue_max = 8, .batch_max = 1});
+  Outcome failing, fine;
+  service.submit(failing.task(kSmall, 2));
+  EXPECT_ERROR(failing.promise.get_future().get(), Code::internal, "no memory");
+  service.submit(fine.task(kSmall, 1));
+  EXPECT_EQ(fine.promise.get_future().get().pictures.size(), 1u);
+}
+
+class GenerateRoute : public DaemonTest {};
+
+TEST_F(GenerateRoute, AFullQueueIs429) {
+  Door door;
+  before_batch_ = [&] { door.open.wait(); };
+  config_.queue_max = 1;
+  start();
+  std::vector<std::thread> asking;
+  const auto ask = [&] { asking.emplace_back([this] { EXPECT_EQ(generate("a kettle").images.size(), 1u); }); };
+  ask();
+  while (status().queue.running == 0) std::this_thread::sleep_for(5ms);
+  ask();
+  while (status().queue.waiting == 0) std::this_thread::sleep_for(5ms);
+  const auto [code, error] = refused("generate", {{"prompt", "a kettle"}});
+  EXPECT_EQ(code, 429);
+  EXPECT_EQ(error.code, "busy");
+  door.opened.set_value();
+  for (std::thread& thread : asking) thread.join();
+  EXPECT_EQ(status().queue.pictures, 2);
+}
+
+TEST_F(GenerateRoute, SaysWhatItIgnoresAndRefusesTheRest) {
+  start();
+  EXPECT_THAT(generate("a floccinaucinihilipilification on the beach").warnings[0], HasSubstr("floccinau"));
+  EXPECT_THAT(generate("a kettle on the beach " + std::string(200, '.')).warnings[0], HasSubstr("longer than"));
+  EXPECT_EQ(refused("generate", {{"prompt", "a"}, {"sampler", "magic"}}).second.field, "sampler");
+  EXPECT_EQ(refused("generate", {{"prompt", "a"}, {"steps", 0}}).second.field, "steps");
+  EXPECT_EQ(refused("generate", {{"prompt", "a"}, {"negative_prompt", "<x>"}}).second.field, "negative_prompt");
+  EXPECT_EQ(refused("generate", {{"promt", "a"}}).second.field, "prompt");
+  const auto several = api::decode_answer<api::GenerateResponse>(
+      client().post("generate", {{"prompt", "a kettle"}, {"seed", 5}, {"count", 3}, {"width", 32}}));
+  ASSERT_EQ(several.images.size(), 3u);
+  EXPECT_EQ(several.images[2].seed, 7);
+  EXPECT_EQ(picture::inspect(several.images[0].png.data).width, 32);
+  const std::int64_t chosen = generate("a kettle").images[0].seed;
+  EXPECT_EQ(chosen, 42);
+}
+
+}  // namespace
+}  // namespace conceptd::daemon::test

@@ -1,0 +1,100 @@
+// Goal: whatever becomes of a worker, the daemon and what is published stay as they were.
+#include "tests/daemon/daemon_fixture.h"
+
+namespace conceptd::daemon::test {
+namespace {
+
+class Jobs : public DaemonTest {};
+
+TEST_F(Jobs, AKilledWorkerCostsAnAttempt) {
+  start();
+  const api::JobInfo job = wait_for(add("kill-once", "other"));
+  EXPECT_EQ(job.state, "done");
+  EXPECT_EQ(job.attempts, 2);
+  EXPECT_EQ(generate("a <kill-once>").concepts[0].version, 1);
+}
+
+TEST_F(Jobs, AWorkerThatAlwaysDiesFailsItsJobAlone) {
+  start();
+  const api::JobInfo job = wait_for(add("kill-always", "other"));
+  EXPECT_EQ(job.state, "failed");
+  EXPECT_EQ(job.attempts, 3);
+  EXPECT_THAT(job.error_message, HasSubstr("signal 9"));
+  EXPECT_EQ(show("kill-always").summary.status, "failed");
+  EXPECT_EQ(status().state.id, 0);
+  add_and_learn("kettle-7");
+}
+
+TEST_F(Jobs, AFailureThatCannotPassIsNotTriedAgain) {
+  start();
+  const api::JobInfo refused_job = wait_for(add("refuse", "other"));
+  EXPECT_EQ(refused_job.attempts, 1);
+  EXPECT_EQ(refused_job.error_message, "the setting is wrong");
+  EXPECT_EQ(wait_for(add("fail", "other")).attempts, 3) << "a failed step may go better with luck";
+}
+
+TEST_F(Jobs, WhatCannotBeLoadedIsNotPublished) {
+  start();
+  const api::JobInfo job = wait_for(add("garbage", "other"));
+  EXPECT_EQ(job.state, "failed");
+  EXPECT_THAT(job.error_message, HasSubstr("not a delta"));
+  EXPECT_EQ(status().counts.versions, 0);
+  EXPECT_EQ(status().state.id, 0);
+}
+
+TEST_F(Jobs, SayHowFarTheyAreAndEndWhenCancelled) {
+  start();
+  const std::int64_t id = add("slow", "other");
+  const api::JobInfo running =
+      wait_until(id, [](const api::JobInfo& info) { return info.progress.step >= 3 && info.has_preview; });
+  EXPECT_EQ(running.state, "running");
+  EXPECT_EQ(running.progress.steps, 10'000);
+  EXPECT_TRUE(running.progress.loss);
+  EXPECT_TRUE(running.progress.eta_s);
+  EXPECT_EQ(picture::decode(client().get_bytes("jobs/" + std::to_string(id) + "/preview.png")).rgb.size(), 6u);
+  EXPECT_EQ(status().running_job->id, id);
+  EXPECT_EQ(refused("concepts/slow/learn", Json::object()).first, 409);
+
+  client().post("jobs/" + std::to_string(id) + "/cancel", Json::object());
+  EXPECT_EQ(job(id).state, "cancelled");
+  client().post("jobs/" + std::to_string(id) + "/cancel", Json::object());
+  add_and_learn("kettle-7");
+  EXPECT_EQ(job(id).state, "cancelled");
+  EXPECT_EQ(refused("jobs/99/cancel", Json::object()).first, 404);
+  EXPECT_EQ(refused("jobs/x/cancel", Json::object()).first, 422);
+}
+
+TEST_F(Jobs, GoBackToTheQueueWhenTheDaemonStops) {
+  start();
+  const std::int64_t id = add("slow", "other");
+  wait_until(id, [](const api::JobInfo& info) { return info.progress.step >= 2; });
+  stop();
+  start();
+  const api::JobInfo again = wait_until(id, [](const api::JobInfo& info) { return info.state == "running"; });
+  EXPECT_EQ(again.attempts, 1) << "a stop is nobody's fault";
+}
+
+TEST_F(Jobs, ASilentWorkerIsEnded) {
+  config_.stall_s = 1;
+  config_.attempts_max = 1;
+  start();
+  const api::JobInfo job = wait_for(add("silent", "other"));
+  EXPECT_EQ(job.state, "failed");
+  EXPECT_THAT(job.error_message, HasSubstr("said nothing"));
+}
+
+TEST_F(Jobs, AreListedNewestFirst) {
+  start();
+  add_and_learn("kettle-7");
+  wait_for(add("refuse", "other"));
+  const auto all = api::decode_answer<api::JobList>(client().get("jobs"));
+  ASSERT_EQ(all.jobs.size(), 2u);
+  EXPECT_EQ(all.jobs[0].name, "refuse");
+  const auto failed = api::decode_answer<api::JobList>(client().get("jobs?state=failed"));
+  ASSERT_EQ(failed.jobs.size(), 1u);
+  EXPECT_ERROR(client().get("jobs?colour=red"), Code::invalid, "not by 'colour'");
+  EXPECT_TRUE(status().methods[0].typical_seconds) << "what the last job took";
+}
+
+}  // namespace
+}  // namespace conceptd::daemon::test

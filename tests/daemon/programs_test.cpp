@@ -1,0 +1,150 @@
+// Goal: the two programs as a user starts them, with a real base and real learning. Method: conceptd in a folder of its
+// own, conceptctl for everything else; two steps of learning are enough to prove the path, not the quality.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+#include "core/json.h"
+#include "core/picture/picture.h"
+#include "tests/support/temp_folder.h"
+
+extern char** environ;
+
+namespace conceptd {
+namespace {
+
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+struct Ran {
+  int status = 0;
+  std::string out;  // both streams
+};
+
+Ran run(const std::string& command) {
+  Ran ran;
+  FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
+  char piece[4096];
+  while (const std::size_t got = std::fread(piece, 1, sizeof piece, pipe)) ran.out.append(piece, got);
+  ran.status = WEXITSTATUS(::pclose(pipe));
+  return ran;
+}
+
+fs::path base_folder() {
+  if (const char* said = std::getenv("CONCEPTD_TEST_BASE")) return said;
+  return fs::path(CONCEPTD_SOURCE_DIR) / "models/tiny-64";
+}
+
+class Programs : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!fs::exists(base_folder() / "model_index.json")) GTEST_SKIP() << "there is no base in " << base_folder();
+    for (int i = 0; i < 3; ++i) {
+      picture::Picture photo{.width = 96, .height = 80};
+      for (int at = 0; at < 96 * 80; ++at) {
+        const bool inside = std::abs(at % 96 - 48) < 20 && std::abs(at / 96 - 40) < 20;
+        photo.rgb.push_back(inside ? 200 : static_cast<std::uint8_t>(60 * i));
+        photo.rgb.push_back(inside ? 30 : 90);
+        photo.rgb.push_back(inside ? 30 : 120);
+      }
+      fs::create_directories(folder_ / "photos");
+      test::plant(folder_ / "photos" / (std::to_string(i) + ".png"), picture::encode_png(photo));
+    }
+    start();
+  }
+  void TearDown() override { stop(); }
+
+  void start() {
+    const std::string data = (folder_ / "data").string();
+    const std::string base = base_folder().string();
+    const char* arguments[] = {"conceptd", "--data-dir", data.c_str(), "--base", base.c_str(), nullptr};
+    ASSERT_EQ(::posix_spawn(&pid_, CONCEPTD_PROGRAM, nullptr, nullptr, const_cast<char**>(arguments), environ), 0);
+    for (int i = 0; i < 1200 && !fs::exists(socket()); ++i) std::this_thread::sleep_for(100ms);
+    ASSERT_TRUE(fs::exists(socket()));
+  }
+  int stop() {
+    if (pid_ < 0) return -1;
+    ::kill(pid_, SIGTERM);
+    int status = 0;
+    ::waitpid(pid_, &status, 0);
+    pid_ = -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+  fs::path socket() { return folder_ / "data/conceptd.sock"; }
+  Ran ctl(const std::string& arguments) {
+    return run(std::string(CONCEPTCTL_PROGRAM) + " --socket " + socket().string() + " " + arguments);
+  }
+  std::string photos() { return (folder_ / "photos").string(); }
+  std::string picture(const std::string& name) { return (folder_ / name).string(); }
+  std::string made(const std::string& name, const std::string& prompt) {
+    const Ran ran = ctl("generate '" + prompt + "' --seed 42 --steps 4 -o " + picture(name));
+    EXPECT_EQ(ran.status, 0) << ran.out;
+    return test::contents(picture(name));
+  }
+  picture::Picture pixels(const std::string& bytes) { return picture::decode(bytes); }
+
+  test::TempFolder folder_;
+  pid_t pid_ = -1;
+};
+
+TEST_F(Programs, LearnGenerateAndRollBack) {
+  const std::string plain = made("plain.png", "a photo of a mug");
+  const Ran add = ctl("add thing-1 " + photos() + " --class mug --method textual_inversion --steps 2 --seed 1 --wait");
+  ASSERT_EQ(add.status, 0) << add.out;
+  EXPECT_THAT(add.out, HasSubstr("thing-1 version 1 is learnt"));
+  const std::string first = made("first.png", "a photo of a <thing-1>");
+  EXPECT_EQ(pixels(made("plain-again.png", "a photo of a mug")), pixels(plain)) << "no concept: the base, bit for bit";
+  EXPECT_EQ(made("first-again.png", "a photo of a <thing-1>"), first);
+
+  ASSERT_EQ(ctl("learn thing-1 --method textual_inversion --steps 4 --seed 2 --wait").status, 0);
+  EXPECT_NE(pixels(made("second.png", "a photo of a <thing-1>")), pixels(first));
+  ASSERT_EQ(ctl("rollback thing-1").status, 0);
+  EXPECT_EQ(pixels(made("third.png", "a photo of a <thing-1>")), pixels(first));
+  EXPECT_THAT(ctl("show " + picture("third.png")).out, HasSubstr("thing-1 version 1"));
+
+  EXPECT_EQ(stop(), 0);
+  start();
+  EXPECT_EQ(pixels(made("restarted.png", "a photo of a <thing-1>")), pixels(first));
+  const Json status = Json::parse(ctl("status --json").out);
+  EXPECT_EQ(status["state"]["id"], 3);
+  EXPECT_FALSE(status["machine"]["blas"].get<std::string>().empty());
+}
+
+TEST_F(Programs, PerfusionLearnsWhereTheBaseHasACovariance) {
+  if (!fs::exists(base_folder() / "perfusion/covariance.safetensors")) GTEST_SKIP() << "the base has no covariance";
+  const Ran add = ctl("add thing-1 " + photos() + " --class mug --method perfusion --steps 2 --wait");
+  EXPECT_EQ(add.status, 0) << add.out;
+  EXPECT_FALSE(made("first.png", "a <thing-1>").empty());
+}
+
+TEST_F(Programs, AWorkerThatIsKilledIsReplaced) {
+  ASSERT_EQ(ctl("add thing-1 " + photos() + " --class mug --method textual_inversion --steps 20").status, 0);
+  for (int i = 0; i < 600; ++i, std::this_thread::sleep_for(50ms))
+    if (Json::parse(ctl("jobs --json").out)["jobs"][0]["progress"]["step"] > 0) break;
+  ASSERT_EQ(run("pkill -KILL -P " + std::to_string(pid_)).status, 0);
+  EXPECT_EQ(ctl("wait thing-1 --timeout 600").status, 0);
+  EXPECT_EQ(Json::parse(ctl("jobs --json").out)["jobs"][0]["attempts"], 2);
+}
+
+TEST_F(Programs, WhatIsWrongIsSaidAndChangesNothing) {
+  const Ran word = ctl("add thing-1 " + photos() + " --class floccinaucinihilipilification");
+  EXPECT_EQ(word.status, 7);
+  EXPECT_THAT(word.out, HasSubstr("as one word"));
+  const Ran name = ctl("generate 'a <thing-1>'");
+  EXPECT_EQ(name.status, 4);
+  EXPECT_THAT(name.out, HasSubstr("no concept is called 'thing-1'"));
+  EXPECT_EQ(Json::parse(ctl("list --json").out)["concepts"].size(), 0u);
+  const Ran second = run(std::string(CONCEPTD_PROGRAM) + " --data-dir " + (folder_ / "data").string() + " --base " +
+                         base_folder().string() + " --socket " + picture("other.sock"));
+  EXPECT_EQ(second.status, 6);
+  EXPECT_THAT(second.out, HasSubstr("another conceptd has"));
+}
+
+}  // namespace
+}  // namespace conceptd
