@@ -25,7 +25,8 @@ class SafetensorsFile {
     std::string_view bytes;  // inside the file's memory
   };
 
-  // Maps the file; pages are shared by every process that opens it. A missing file is Error{not_found}.
+  // Maps the file; pages are shared by every process that opens it. A missing file is Error{not_found}. Replace such a
+  // file by renaming another over it, never in place: who has it mapped would see the change, or its end.
   static SafetensorsFile open(const std::filesystem::path& path);
   // The same document in memory (a delta's bytes); `what` names it in messages.
   static SafetensorsFile parse(std::string bytes, const std::string& what);
