@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <set>
 
+#include "core/file_io.h"
+#include "diffusion/safetensors.h"
 #include "diffusion/schedulers/noise_schedule.h"
 #include "diffusion/schedulers/scheduler.h"
 #include "tests/support/expect_error.h"
@@ -85,11 +87,11 @@ TEST(Scheduler, TakesTheStepsThatDiffusersTakes) {
       continue;
     }
     const double error = replay(name, entry);
-    std::printf("  %-28s worst difference %.1e of the largest sample\n", name.c_str(), error);
+    std::printf("[ measured ] %-60s %8.1e of %8.1e\n", name.c_str(), error, 1e-5);
     EXPECT_LE(error, 1e-5) << name;
     ++replayed;
   }
-  std::printf("  %d replayed; not ours, skipped:%s\n", replayed, skipped.c_str());
+  std::printf("%d replayed; schedulers that we do not have:%s\n", replayed, skipped.c_str());
   EXPECT_GT(replayed, 0);
 }
 
