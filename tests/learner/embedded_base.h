@@ -8,7 +8,7 @@
 namespace conceptd::learner {
 
 inline diffusion::ModelBundle& embedded_base() {
-  static auto g_bundle = diffusion::ModelBundle::open(std::string(CONCEPTD_SOURCE_DIR) + "/models/tiny-64");
+  static auto g_bundle = diffusion::ModelBundle::open(CONCEPTD_SOURCE_DIR "/models/tiny-64");
   return g_bundle;
 }
 
