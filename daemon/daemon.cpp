@@ -15,17 +15,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::unique_ptr<registry::Registry> open_registry(const Config& config, const Clock& clock) {
-  try {
-    return registry::Registry::open(config.data_dir, clock,
-                                    {.photos_max = config.photos_max, .jobs_queued_max = config.jobs_queued_max});
-  } catch (const Error& error) {
-    if (error.code() != Code::busy) throw;
-    throw Error(Code::busy, "another conceptd has " + config.data_dir.string() + " (" + error.what() +
-                                "); stop it, or give this one a folder of its own with --data-dir");
-  }
-}
-
 }  // namespace
 
 Daemon::Daemon(Config config, const Clock& clock, DaemonParts parts)
@@ -35,7 +24,8 @@ Daemon::~Daemon() { stop(); }
 
 void Daemon::start() {
   const TimePoint started_at = clock_.now();
-  registry_ = open_registry(config_, clock_);
+  registry_ = registry::Registry::open(config_.data_dir, clock_,
+                                       {.photos_max = config_.photos_max, .jobs_queued_max = config_.jobs_queued_max});
   if (const int back = registry_->jobs().requeue_expired(/*all_running=*/true); back > 0)
     spdlog::warn("{} jobs were running when the daemon ended; they are queued again", back);
   model_ = parts_.open_model(config_);

@@ -137,7 +137,12 @@ void JobRunner::run_job(const Job& job) {
     const std::int64_t head = registry_.head()->id;
     const std::optional<int> parent = registry_.show(registry::ConceptName::parse(job.name)).live_version;
     WorkerProcess worker(settings_.worker_command);
-    worker.channel().send(pack(ToWorker(order_for(registry_, model_, job, settings_.threads))));
+    const std::string order = pack(ToWorker(order_for(registry_, model_, job, settings_.threads)));
+    try {
+      worker.channel().send(order);
+    } catch (const Error&) {
+      throw Error(Code::unavailable, "the worker did not start: " + worker.end(kPatience));
+    }
     WorkerResult result = supervise(job, worker);
     worker.end(kPatience);
     commit(job, head, parent, std::move(result));

@@ -1,10 +1,13 @@
 // conceptd: the daemon, and, as `conceptd learn-worker`, the process that it starts for every job.
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <iostream>
+#include <thread>
 
+#include "core/error.h"
 #include "core/log.h"
 #include "daemon/daemon.h"
 #include "daemon/learn_worker.h"

@@ -145,7 +145,7 @@ TEST_F(Concepts, OneDataFolderHasOneDaemon) {
   Config other = config_;
   other.socket = folder_ / "other.sock";
   Daemon second(other, clock_, parts());
-  EXPECT_ERROR(second.start(), Code::busy, "another conceptd has");
+  EXPECT_ERROR(second.start(), Code::busy, "another conceptd");
   second.stop();
   EXPECT_EQ(status().counts.concepts, 0) << "the first goes on";
 }

@@ -47,7 +47,7 @@ class DaemonTest : public testing::Test {
                   model_ = model.get();
                   return model;
                 },
-            .worker_command = {CONCEPTD_FAKE_WORKER}};
+            .worker_command = {worker_}};
   }
 
   cli::Client client() const { return cli::Client(config_.socket); }
@@ -99,6 +99,7 @@ class DaemonTest : public testing::Test {
   TempFolder folder_;
   SystemClock clock_;
   Config config_;
+  std::string worker_ = CONCEPTD_FAKE_WORKER;
   std::function<void()> before_batch_;
   FakeModel* model_ = nullptr;
   std::unique_ptr<Daemon> daemon_;

@@ -83,6 +83,14 @@ TEST_F(Jobs, ASilentWorkerIsEnded) {
   EXPECT_THAT(job.error_message, HasSubstr("said nothing"));
 }
 
+TEST_F(Jobs, AWorkerThatDoesNotStartSaysSo) {
+  worker_ = "/bin/false";
+  start();
+  const api::JobInfo job = wait_for(add("kettle-7"));
+  EXPECT_EQ(job.state, "failed");
+  EXPECT_THAT(job.error_message, HasSubstr("it ended with status 1"));
+}
+
 TEST_F(Jobs, AreListedNewestFirst) {
   start();
   add_and_learn("kettle-7");
