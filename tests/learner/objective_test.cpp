@@ -24,7 +24,7 @@ TEST(DrawStep, UsesEveryPhotoAndEverySliceOfTheSchedule) {
   auto random = torch::make_generator<at::CPUGeneratorImpl>(1);
   const auto draw = draw_step(photos, schedule, 8, random);
   EXPECT_EQ(draw.photo.bincount().min().item<int64_t>(), 2);
-  const auto slices = std::get<0>((draw.timesteps * 8 / schedule.train_steps()).sort());
+  const auto slices = std::get<0>(torch::div(draw.timesteps * 8, schedule.train_steps(), "floor").sort());
   EXPECT_TRUE(torch::equal(slices, torch::arange(8)));
 }
 
