@@ -124,7 +124,7 @@ TEST_F(Programs, PerfusionLearnsWhereTheBaseHasACovariance) {
 }
 
 TEST_F(Programs, AWorkerThatIsKilledIsReplaced) {
-  ASSERT_EQ(ctl("add thing-1 " + photos() + " --class mug --method textual_inversion --steps 20").status, 0);
+  ASSERT_EQ(ctl("add thing-1 " + photos() + " --class mug --method textual_inversion --steps 8").status, 0);
   for (int i = 0; i < 600; ++i, std::this_thread::sleep_for(50ms))
     if (Json::parse(ctl("jobs --json").out)["jobs"][0]["progress"]["step"] > 0) break;
   ASSERT_EQ(run("pkill -KILL -P " + std::to_string(pid_)).status, 0);
