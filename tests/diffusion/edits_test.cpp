@@ -263,6 +263,21 @@ TEST_F(Edits, GatesOfAQuietPassDoNotCutTheGradientOfTheNext) {
   EXPECT_TRUE(torch::equal(gradient(true), gradient(false)));
 }
 
+TEST_F(Edits, ANewPromptIsComputedAnew) {
+  const torch::NoGradGuard no_grad;
+  Pair pair;
+  Edited edited({nullptr, nullptr});
+  auto context = torch::randn({2, 5, 12});
+  edited.begin_prompt({context});
+  const auto first = pair.first(context, edited);
+  EXPECT_TRUE(pair.first(context, edited).is_same(first)) << "remembered";
+  context.mul_(2);  // the same tensor, another prompt
+  edited.begin_prompt({context});
+  EXPECT_TRUE(torch::equal(pair.first(context, edited), pair.first->plain(context)));
+  edited.begin_prompt({});
+  EXPECT_FALSE(pair.first(context, edited).is_same(pair.first(context, edited)));
+}
+
 // The golden UNet, and concepts that edit every cross-attention key and value site of it.
 struct Golden {
   std::vector<AdaptedLinearImpl*> cross_attention() const {
