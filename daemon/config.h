@@ -17,8 +17,8 @@ struct Config {
   // [generate]
   int queue_max = 32;
   int batch_max = 1;      // pictures at once; more of them than one are no longer bit for bit what each is alone
-  int steps = 30;         // where a request does not say
-  double guidance = 7.5;  // the same
+  int steps = 0;          // where a request does not say; 0: the base's own
+  double guidance = -1;   // the same; below 0: the base's own
   std::string sampler{};  // the same; empty: the base's own
   // [learn]
   int learn_threads = 0;  // 0: as threads

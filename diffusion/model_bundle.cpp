@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/file_io.h"
+#include "diffusion/config_reader.h"
 #include "diffusion/schedulers/scheduler.h"
 #include "diffusion/weights.h"
 
@@ -163,6 +164,15 @@ Json training_schedule(const Json& config) {
   return schedule;
 }
 
+GenerationDefaults generation_defaults(const Json& json) {
+  ConfigReader reader(json, "generation.json");
+  GenerationDefaults defaults;
+  defaults.steps = reader.integer("num_inference_steps", 1, 1000, defaults.steps);
+  defaults.guidance = reader.number("guidance_scale", 0, 100, defaults.guidance);
+  reader.finish();
+  return defaults;
+}
+
 void check_fit(const ModelBundle& bundle) {
   const auto& text = bundle.text_encoder->config;
   const auto& unet = bundle.unet->config;
@@ -210,6 +220,8 @@ ModelBundle ModelBundle::open(const fs::path& path, const BundleOptions& options
     return parse_scheduler_config(read_file(path / name, kConfigBytesMax), name);
   });
   folder.digest_json("schedule", training_schedule(bundle.scheduler_config));
+  if (fs::exists(path / "generation.json"))
+    bundle.defaults = naming(path, [&] { return generation_defaults(folder.json("generation.json")); });
   bundle.fingerprint = folder.fingerprint();
   bundle.warnings = std::move(warnings);
   check_fit(bundle);

@@ -19,6 +19,14 @@ struct BundleOptions {
   torch::ScalarType compute = torch::kFloat;  // or kBFloat16: of unet and vae. The encoders run once a prompt, in fp32
 };
 
+// What a base draws best with, where nobody says otherwise: generation.json in its folder, in the words of diffusers'
+// pipelines ({"guidance_scale": 3.5, "num_inference_steps": 25}); it changes no picture that says its own, and is not
+// part of the fingerprint.
+struct GenerationDefaults {
+  int64_t steps = 30;
+  double guidance = 7.5;
+};
+
 struct ModelBundle {
   // model_index.json, unet/, vae/, text_encoder/, tokenizer/, scheduler/, optional image_encoder/ with
   // feature_extractor/. Weights are *.safetensors in F16, BF16 or F32.
@@ -36,6 +44,7 @@ struct ModelBundle {
   ClipVisionModel image_encoder{nullptr};  // null where the folder has none
   ClipPreprocess preprocess = {};          // of image_encoder
   Json scheduler_config = {};
+  GenerationDefaults defaults = {};
   std::vector<std::string> warnings = {};  // what the folder has and we leave out
 
   int64_t first_placeholder_id() const { return text_encoder->config.vocab_size; }

@@ -19,6 +19,11 @@ PhotoLatents encode_photos(diffusion::ModelBundle& bundle, const Tensor& photos,
   return latents;
 }
 
+Draw Draw::rows(int64_t from, int64_t count) const {
+  const auto part = [&](const Tensor& all) { return all.slice(0, from, from + count); };
+  return {part(photo), part(noisy), part(target), part(timesteps), part(mask)};
+}
+
 Draw draw_step(const PhotoLatents& photos, const diffusion::NoiseSchedule& schedule, int64_t b,
                torch::Generator& random) {
   Draw draw;

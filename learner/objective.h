@@ -25,6 +25,7 @@ struct Draw {
   Tensor target;     // (b, c, s, s), by the base's prediction type
   Tensor timesteps;  // (b) int64, one from each of b equal slices of the schedule
   Tensor mask;       // (b, 1, s, s)
+  Draw rows(int64_t from, int64_t count) const;
 };
 Draw draw_step(const PhotoLatents& photos, const diffusion::NoiseSchedule& schedule, int64_t b,
                torch::Generator& random);

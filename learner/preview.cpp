@@ -12,7 +12,7 @@ torch::Tensor preview(diffusion::ModelBundle& bundle, const std::shared_ptr<cons
   diffusion::PictureRow row;
   row.context = diffusion::prepare_prompt(bundle, "a photo of a " + placeholder, edits).context;
   row.negative_context = diffusion::prepare_prompt(bundle, "").context;
-  row.edits = edits, row.guidance = 3.5;
+  row.edits = edits, row.guidance = bundle.defaults.guidance;
   diffusion::Steering none;
   const auto latents = diffusion::denoise(bundle, {.rows = {row}, .sampler = "ddim", .steps = kSteps}, none);
   return diffusion::decode_latents(bundle, latents)[0];

@@ -22,8 +22,8 @@ class Stopwatch {
   const Clock::time_point began_ = Clock::now();
 };
 
-inline void check_finite(const Tensor& loss, int64_t step) {
-  if (!std::isfinite(loss.item<double>())) {
+inline void check_finite(double loss, int64_t step) {
+  if (!std::isfinite(loss)) {
     throw Error(Code::internal,
                 "the loss is not a number at step " + std::to_string(step + 1) + "; learn again with a smaller rate");
   }

@@ -33,6 +33,19 @@ Prompts fill_templates(const diffusion::ModelBundle& bundle, const std::vector<s
   return {diffusion::ids_tensor(ids), diffusion::ids_tensor(class_ids), torch::tensor(position)};
 }
 
+Tensor template_rows(const Prompts& prompts, int64_t step, int64_t b) {
+  return torch::remainder(torch::arange(b) + step * b, prompts.ids.size(0));
+}
+
+Tensor encode_rows(diffusion::ModelBundle& bundle, const Prompts& prompts, const Tensor& rows, const Tensor& word) {
+  diffusion::Adaptation base;
+  const diffusion::ClipTextOptions options{.placeholder_rows = word};
+  if (rows.size(0) <= prompts.ids.size(0)) {
+    return bundle.text_encoder(prompts.ids.index_select(0, rows), base, options).last_hidden_state;
+  }
+  return bundle.text_encoder(prompts.ids, base, options).last_hidden_state.index_select(0, rows);
+}
+
 Tensor at_position(const Tensor& states, const Tensor& position) {
   const auto index = position.view({-1, 1, 1}).expand({-1, 1, states.size(2)});
   return states.gather(1, index).squeeze(1);

@@ -18,6 +18,11 @@ struct Prompts {
 Prompts fill_templates(const diffusion::ModelBundle& bundle, const std::vector<std::string>& templates,
                        const std::string& class_word);
 
+// The templates that b rows of step `step` show, so that every template comes equally often: (b) int64.
+Tensor template_rows(const Prompts& prompts, int64_t step, int64_t b);
+// Text states of the templates `rows` (b) with `word` (1, c) in the placeholder's place: (b, n, c), with word's graph.
+Tensor encode_rows(diffusion::ModelBundle& bundle, const Prompts& prompts, const Tensor& rows, const Tensor& word);
+
 // rows of (t, n, c) at position (t): (t, c)
 Tensor at_position(const Tensor& states, const Tensor& position);
 

@@ -33,6 +33,7 @@ AttributeNetImpl::AttributeNetImpl() {
   }
   hidden = register_module("hidden", nn::Linear(192 * 16, 384));
   background = register_module("background", nn::Linear(384, static_cast<int64_t>(world::background_words().size())));
+  colours = register_module("colours", nn::Linear(384, 6));
   identity = register_module("identity", nn::Linear(384, 64));
   heads = register_module("heads", nn::ModuleList());
   for (int place = 0; place < 2; ++place) {
@@ -48,17 +49,23 @@ Answers AttributeNetImpl::forward(const Tensor& pictures) {
     answers.place[k / kQuestions][k % kQuestions] = heads->at<nn::LinearImpl>(static_cast<std::size_t>(k)).forward(x);
   }
   answers.background = background(x);
+  answers.colours = torch::sigmoid(colours(x));
   answers.identity = nn::functional::normalize(identity(x));
   return answers;
 }
 
 Truth truth_of(const world::Scene& scene) {
-  Truth truth{{{0, -100, -100, -100, -100}, {0, -100, -100, -100, -100}}, scene.background};
+  Truth truth{{{0, -100, -100, -100, -100}, {0, -100, -100, -100, -100}}, scene.background, {}};
   for (std::size_t k = 0; k < std::min<std::size_t>(2, scene.objects.size()); ++k) {
     const auto& i = scene.objects[k].instance;
     auto& row = truth.place[k];
     row[kShape] = i.shape + 1, row[kFirst] = i.first.word, row[kPattern] = i.pattern, row[kBadge] = i.badge;
     row[kSecond] = i.second.word == i.first.word ? -100 : i.second.word;
+  }
+  if (!scene.objects.empty()) {
+    const auto& i = scene.objects[0].instance;
+    std::copy_n(i.first.rgb.begin(), 3, truth.colours.begin());
+    std::copy_n(i.second.rgb.begin(), 3, truth.colours.begin() + 3);
   }
   return truth;
 }

@@ -2,6 +2,7 @@
 // which pattern and badge, before which background; and an identity embedding in which photos of one instance lie
 // together. Trained on other seeds than the base.
 #pragma once
+#include <array>
 #include <filesystem>
 
 #include "diffusion/torch.h"
@@ -16,6 +17,7 @@ enum Question : int { kShape, kFirst, kSecond, kPattern, kBadge, kQuestions };
 struct Answers {
   Tensor place[2][kQuestions];  // (b, classes) logits
   Tensor background;            // (b, backgrounds) logits
+  Tensor colours;               // (b, 6) in 0..1: RGB of the first place's first and second colour
   Tensor identity;              // (b, 64), unit length
 };
 
@@ -23,7 +25,7 @@ struct AttributeNetImpl : torch::nn::Module {
   AttributeNetImpl();
   Answers forward(const Tensor& pictures);  // (b, 3, 64, 64) in -1..1
   torch::nn::Sequential body{nullptr};
-  torch::nn::Linear hidden{nullptr}, background{nullptr}, identity{nullptr};
+  torch::nn::Linear hidden{nullptr}, background{nullptr}, identity{nullptr}, colours{nullptr};
   torch::nn::ModuleList heads{nullptr};  // place * kQuestions + question
 };
 TORCH_MODULE(AttributeNet);
@@ -32,6 +34,7 @@ TORCH_MODULE(AttributeNet);
 struct Truth {
   int64_t place[2][kQuestions];
   int64_t background;
+  std::array<float, 6> colours;  // of the first place
 };
 Truth truth_of(const world::Scene& scene);
 

@@ -1,6 +1,7 @@
 #include "diffusion/prompt.h"
 #include "diffusion/text_to_image.h"
 #include "learner/evaluate/reports.h"
+#include "learner/evaluate/template_measure.h"
 #include "learner/pretrain/caption_reading.h"
 #include "learner/pretrain/scenes.h"
 #include "learner/pretrain/stages.h"
@@ -31,9 +32,10 @@ using pretrain::Attribute;
 
 // What a caption says of its things, against what is seen. Words not said are not asked for.
 struct Asked {
-  Share single[kQuestions], background, both_shapes, both_bound;
+  Share single[kQuestions], by_template, background, both_shapes, both_bound;
   nlohmann::json to_json() const {
     nlohmann::json out{{"background", background.value()},
+                       {"shape_by_template", by_template.value()},
                        {"two_objects_both_shapes", both_shapes.value()},
                        {"two_objects_both_shapes_and_colours", both_bound.value()}};
     for (int q = 0; q < kQuestions; ++q) out[kQuestionNames[q]] = single[q].value();
@@ -41,7 +43,7 @@ struct Asked {
   }
 };
 
-void ask(Asked& asked, const pretrain::CaptionReading& said, const Seen& seen) {
+void ask(Asked& asked, const pretrain::CaptionReading& said, const Seen& seen, int64_t outline) {
   const auto right = [&](int place, Attribute a, Question q) {  // not said, or seen as said
     const auto word = said.at_end[place][a];
     return word == 0 || seen.place[place][q] == (q == kShape ? word : word - 1);
@@ -53,6 +55,7 @@ void ask(Asked& asked, const pretrain::CaptionReading& said, const Seen& seen) {
     asked.both_bound.count(shapes && right(0, pretrain::kFirst, kFirst) && right(1, pretrain::kFirst, kFirst));
     return;
   }
+  if (said.at_end[0][pretrain::kShape]) asked.by_template.count(outline == said.at_end[0][pretrain::kShape] - 1);
   constexpr std::pair<Attribute, Question> kPairs[] = {{pretrain::kShape, kShape},
                                                        {pretrain::kFirst, kFirst},
                                                        {pretrain::kSecond, kSecond},
@@ -83,9 +86,11 @@ nlohmann::json report_base(diffusion::ModelBundle& bundle, AttributeNet& net, in
   const auto generated = draw(bundle, captions, nullptr, 1000, drawing), real = pretrain::render_scenes(scenes);
   Asked ours, ceiling;
   const auto seen = look(net, generated), seen_real = look(net, real);
+  const TemplateMeasure measure;
+  const auto outlines = measure.shapes(generated), outlines_real = measure.shapes(real);
   for (std::size_t k = 0; k < captions.size(); ++k) {
     const auto said = pretrain::read_caption(captions[k]);
-    ask(ours, said, seen[k]), ask(ceiling, said, seen_real[k]);
+    ask(ours, said, seen[k], outlines[k]), ask(ceiling, said, seen_real[k], outlines_real[k]);
   }
   pretrain::save_grid(grid.string(), torch::stack({real.slice(0, 0, 40), generated.slice(0, 0, 40)}, 1).flatten(0, 1),
                       16);

@@ -1,5 +1,7 @@
 #include "learner/evaluate/score.h"
 
+#include <cmath>
+
 namespace conceptd::evaluate {
 
 const char* const kQuestionNames[kQuestions] = {"shape", "first_colour", "second_colour", "pattern", "badge"};
@@ -10,6 +12,7 @@ std::vector<Seen> look(AttributeNet& net, const Tensor& pictures) {
   std::vector<Seen> seen(static_cast<std::size_t>(pictures.size(0)));
   for (int64_t row = 0; row < pictures.size(0); ++row) {
     auto& one = seen[static_cast<std::size_t>(row)];
+    std::copy_n(answers.colours[row].contiguous().data_ptr<float>(), 6, one.colours.begin());
     one.background = answers.background[row].argmax().item<int64_t>();
     for (int place = 0; place < 2; ++place) {
       for (int q = 0; q < kQuestions; ++q) one.place[place][q] = answers.place[place][q][row].argmax().item<int64_t>();
@@ -30,8 +33,15 @@ nlohmann::json IdentityScore::to_json() const {
                      {"embedding", pictures ? embedding / static_cast<double>(pictures) : 0},
                      {"pictures", pictures}};
   for (int q = 0; q < kQuestions; ++q) out[kQuestionNames[q]] = attribute[q].value();
+  const auto mean = [](double sum, int64_t n) { return n ? sum / static_cast<double>(n) : 0; };
+  out["first_colour_distance"] = mean(colour_distance[0], pictures);
+  out["second_colour_distance"] = mean(colour_distance[1], attribute[kSecond].asked);
   return out;
 }
+
+namespace {
+double distance(const float* a, const float* b) { return std::hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]); }
+}  // namespace
 
 void add_identity(IdentityScore& score, AttributeNet& net, const Tensor& pictures, const world::Instance& instance,
                   const Tensor& references) {
@@ -41,6 +51,8 @@ void add_identity(IdentityScore& score, AttributeNet& net, const Tensor& picture
     for (int q = 0; q < kQuestions; ++q) {
       if (truth.place[0][q] >= 0) score.attribute[q].count(one.place[0][q] == truth.place[0][q]);
     }
+    score.colour_distance[0] += distance(&one.colours[0], &truth.colours[0]);
+    if (truth.place[0][kSecond] >= 0) score.colour_distance[1] += distance(&one.colours[3], &truth.colours[3]);
   }
   const auto embedded = net(pictures).identity;
   score.embedding += torch::matmul(embedded, references.t()).mean(1).sum().item<double>();

@@ -18,13 +18,15 @@ struct Share {
 struct Seen {
   int64_t place[2][kQuestions];
   int64_t background;
+  std::array<float, 6> colours;  // RGB of the first place's first and second colour, 0..1
 };
 std::vector<Seen> look(AttributeNet& net, const Tensor& pictures);
 
 // Mean over the truth's attributes that a picture of one thing shows: shape, both colours, pattern, badge.
 struct IdentityScore {
   Share attribute[kQuestions];
-  double embedding = 0;  // mean cosine to renders of the instance
+  double embedding = 0;            // sum over pictures of the mean cosine to renders of the instance
+  double colour_distance[2] = {};  // sums of Euclidean distances in RGB, 0..1 each, of first and second colour
   int64_t pictures = 0;
   double by_truth() const;  // mean of the shares
   nlohmann::json to_json() const;

@@ -2,9 +2,9 @@
 
 #include "diffusion/edits/edited.h"
 #include "diffusion/token_covariance.h"
-#include "learner/objective.h"
 #include "learner/preview.h"
 #include "learner/settings.h"
+#include "learner/step_workers.h"
 #include "learner/stopwatch.h"
 #include "learner/word_embedding.h"
 
@@ -85,41 +85,40 @@ Learned PerfusionLearner::learn(const LearnRequest& request, LearnContext& conte
       {torch::optim::OptimizerParamGroup({word}, std::make_unique<torch::optim::AdamOptions>(s.word_rate)),
        torch::optim::OptimizerParamGroup(values, std::make_unique<torch::optim::AdamOptions>(s.value_rate))});
 
-  const auto loss_of = [&](const Draw& draw, const std::shared_ptr<const EditSet>& edits, const Tensor& states) {
-    const auto b = draw.noisy.size(0);
-    const auto rows = torch::arange(b) % states.size(0);  // every template equally often
-    Edited adapt(Edited::Rows(static_cast<std::size_t>(b), edits));
-    const auto prediction = bundle.unet(draw.noisy.to(bundle.compute), draw.timesteps,
-                                        states.index_select(0, rows).to(bundle.compute), adapt);
-    return masked_loss(prediction, draw.target, draw.mask);
+  StepWorkers workers;
+  const auto loss_with = [&](const std::shared_ptr<const EditSet>& edits) -> StepWorkers::LossOf {
+    return [&bundle, edits](const Draw& draw, const Tensor& states) {
+      Edited adapt(Edited::Rows(static_cast<std::size_t>(draw.noisy.size(0)), edits));
+      const auto prediction =
+          bundle.unet(draw.noisy.to(bundle.compute), draw.timesteps, states.to(bundle.compute), adapt);
+      return masked_loss(prediction, draw.target, draw.mask);
+    };
   };
-  const auto encode = [&] {
-    return bundle.text_encoder(prompts.ids, base, diffusion::ClipTextOptions{.placeholder_rows = word})
-        .last_hidden_state;
-  };
+  const auto edits_now = [&] { return edits_of(sites, target_input, covariance.key_of(target_input), s); };
   auto fixed_random = torch::make_generator<at::CPUGeneratorImpl>(request.seed + 1);
   const auto fixed = draw_step(photos, schedule, 4 * s.batch, fixed_random);
   const auto fixed_loss = [&] {
     torch::NoGradGuard frozen;
-    return loss_of(fixed, edits_of(sites, target_input, covariance.key_of(target_input), s), encode()).item<double>();
+    const auto states = encode_rows(bundle, prompts, template_rows(prompts, 0, 4 * s.batch), word);
+    return workers.loss(fixed, states, loss_with(edits_now()));
   };
 
   const double first_loss = fixed_loss();
   Stopwatch watch(s.steps);
   for (int64_t step = 0; step < s.steps; ++step) {
     const auto draw = draw_step(photos, schedule, s.batch, random);
-    const auto states = encode();
-    target_input =
-        s.momentum * target_input + (1 - s.momentum) * at_position(states.detach(), prompts.position).mean(0);
-    const auto loss = loss_of(draw, edits_of(sites, target_input, covariance.key_of(target_input), s), states);
-    check_finite(loss, step);
+    const auto rows = template_rows(prompts, step, s.batch);
     adam.zero_grad();
-    loss.backward();
+    const auto states = encode_rows(bundle, prompts, rows, word);
+    const auto seen = at_position(states.detach(), prompts.position.index_select(0, rows));
+    target_input = s.momentum * target_input + (1 - s.momentum) * seen.mean(0);
+    const double loss = workers.backward(draw, states, values, loss_with(edits_now()));
+    check_finite(loss, step);
     adam.step();
     if (!context.progress) continue;
-    auto progress = watch.after(step, loss.item<double>());
+    auto progress = watch.after(step, loss);
     if (s.preview_every && (step + 1) % s.preview_every == 0) {
-      auto shown = *edits_of(sites, target_input, covariance.key_of(target_input), s);
+      auto shown = *edits_now();
       shown.tokens.push_back({"<" + request.name + ">", word.detach()});
       progress.preview = preview(bundle, std::make_shared<const EditSet>(shown), "<" + request.name + ">");
     }

@@ -4,9 +4,10 @@
 #include <span>
 
 #include "diffusion/torch.h"
-#include "learner/pretrain/workers.h"
+#include "learner/workers.h"
 
 namespace conceptd::pretrain {
+using learner::Workers;
 using torch::Tensor;
 
 struct AdamSettings {

@@ -40,6 +40,7 @@ void assemble(const StageOptions& options) {
                                                                    {"unk_token", "<|endoftext|>"},
                                                                    {"model_max_length", 32},
                                                                    {"tokenizer_class", "CLIPTokenizer"}});
+  write_json(options.out / "generation.json", {{"guidance_scale", 3.5}, {"num_inference_steps", 25}});
   auto random = task_random(options.seed + 0xc0, 0, 0);
   std::vector<std::string> captions;
   for (int k = 0; k < kCaptions; ++k)

@@ -11,7 +11,7 @@ using evaluate::AttributeNet;
 
 namespace {
 constexpr std::uint64_t kOwnSeed = 0xe7a1;
-constexpr double kIdentityWeight = .5, kIdentityTemperature = .1;
+constexpr double kIdentityWeight = .5, kIdentityTemperature = .1, kColourWeight = 20;
 
 Tensor cross(const Tensor& logits, const std::vector<int64_t>& targets) {
   const auto wanted = torch::tensor(targets);
@@ -34,7 +34,10 @@ Tensor attribute_loss(AttributeNet& net, const std::vector<world::Scene>& scenes
   for (const auto& scene : scenes) truths.push_back(evaluate::truth_of(scene));
   std::vector<int64_t> places;
   for (const auto& truth : truths) places.push_back(truth.background);
-  auto loss = cross(answers.background, places);
+  std::vector<float> colours;
+  for (const auto& truth : truths) colours.insert(colours.end(), truth.colours.begin(), truth.colours.end());
+  const auto painted = torch::tensor(colours).view({-1, 6});
+  auto loss = cross(answers.background, places) + kColourWeight * (answers.colours - painted).pow(2).mean();
   for (int place = 0; place < 2; ++place) {
     for (int question = 0; question < evaluate::kQuestions; ++question) {
       std::vector<int64_t> targets;

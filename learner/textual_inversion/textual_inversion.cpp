@@ -1,7 +1,7 @@
 #include "learner/textual_inversion/textual_inversion.h"
 
-#include "learner/objective.h"
 #include "learner/settings.h"
+#include "learner/step_workers.h"
 #include "learner/stopwatch.h"
 #include "learner/word_embedding.h"
 
@@ -28,30 +28,28 @@ Learned TextualInversionLearner::learn(const LearnRequest& request, LearnContext
   auto word = class_row(bundle, request.class_word).requires_grad_();
   torch::optim::Adam adam({word}, torch::optim::AdamOptions(s.rate));
 
-  const auto loss_of = [&](const Draw& draw) {
-    const auto states =
-        bundle.text_encoder(prompts.ids, base, diffusion::ClipTextOptions{.placeholder_rows = word}).last_hidden_state;
-    const auto rows = torch::arange(draw.noisy.size(0)) % states.size(0);
-    const auto prediction = bundle.unet(draw.noisy.to(bundle.compute), draw.timesteps,
-                                        states.index_select(0, rows).to(bundle.compute), base);
+  StepWorkers workers;
+  const StepWorkers::LossOf loss_of = [&](const Draw& draw, const Tensor& states) {
+    const auto prediction = bundle.unet(draw.noisy.to(bundle.compute), draw.timesteps, states.to(bundle.compute), base);
     return masked_loss(prediction, draw.target, draw.mask);
   };
   auto fixed_random = torch::make_generator<at::CPUGeneratorImpl>(request.seed + 1);
   const auto fixed = draw_step(photos, schedule, 4 * s.batch, fixed_random);
   const auto fixed_loss = [&] {
     torch::NoGradGuard frozen;
-    return loss_of(fixed).item<double>();
+    return workers.loss(fixed, encode_rows(bundle, prompts, template_rows(prompts, 0, 4 * s.batch), word), loss_of);
   };
 
   const double first_loss = fixed_loss();
   Stopwatch watch(s.steps);
   for (int64_t step = 0; step < s.steps; ++step) {
-    const auto loss = loss_of(draw_step(photos, schedule, s.batch, random));
-    check_finite(loss, step);
+    const auto draw = draw_step(photos, schedule, s.batch, random);
     adam.zero_grad();
-    loss.backward();
+    const auto states = encode_rows(bundle, prompts, template_rows(prompts, step, s.batch), word);
+    const double loss = workers.backward(draw, states, {}, loss_of);
+    check_finite(loss, step);
     adam.step();
-    if (context.progress) context.progress(watch.after(step, loss.item<double>()));
+    if (context.progress) context.progress(watch.after(step, loss));
   }
 
   diffusion::Delta delta;

@@ -146,6 +146,21 @@ TEST_F(Base, NamesTheFieldThatIsNotSupported) {
   EXPECT_ERROR(open(), Code::corrupt, "vae/config.json: 'shift_factor'");
 }
 
+TEST_F(Base, SaysWhatItDrawsBestWith) {
+  const auto plain = open();
+  EXPECT_EQ(plain.defaults.steps, 30);
+  EXPECT_EQ(plain.defaults.guidance, 7.5);
+  test::plant(folder / "generation.json", R"({"guidance_scale": 3.5, "num_inference_steps": 25})");
+  const auto said = open();
+  EXPECT_EQ(said.defaults.steps, 25);
+  EXPECT_EQ(said.defaults.guidance, 3.5);
+  EXPECT_EQ(said.fingerprint, plain.fingerprint);
+  test::plant(folder / "generation.json", R"({"guidance_scale": -1})");
+  EXPECT_ERROR(open(), Code::corrupt, "generation.json: 'guidance_scale'");
+  test::plant(folder / "generation.json", R"({"temperature": 1})");
+  EXPECT_ERROR(open(), Code::corrupt, "'temperature'");
+}
+
 TEST_F(Base, NamesComponentsThatDoNotFit) {
   change_json("model_index.json", "text_encoder_2", {"transformers", "T5EncoderModel"});
   EXPECT_ERROR(open(), Code::corrupt, "'text_encoder_2'");

@@ -1,8 +1,8 @@
-#include "learner/pretrain/workers.h"
+#include "learner/workers.h"
 
 #include "diffusion/torch.h"
 
-namespace conceptd::pretrain {
+namespace conceptd::learner {
 
 Workers::Workers(int count) {
   for (int k = 0; k < count; ++k) threads_.emplace_back([this, k] { loop(k); });
@@ -48,4 +48,4 @@ void Workers::loop(int worker) {
   }
 }
 
-}  // namespace conceptd::pretrain
+}  // namespace conceptd::learner

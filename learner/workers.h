@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-namespace conceptd::pretrain {
+namespace conceptd::learner {
 
 class Workers {
  public:
@@ -31,4 +31,4 @@ class Workers {
   bool stopping_ = false;
 };
 
-}  // namespace conceptd::pretrain
+}  // namespace conceptd::learner
