@@ -74,7 +74,8 @@ class TorchModel final : public Model {
     try {
       covariance_ = diffusion::TokenCovariance::of(bundle_);
     } catch (const Error& error) {
-      facts_.warnings.push_back(std::string("perfusion cannot be used: ") + error.what());
+      std::erase(facts_.methods, "perfusion");
+      facts_.warnings.push_back(std::string("perfusion cannot be used, textual_inversion can: ") + error.what());
     }
     base_ = diffusion::DeltaBase::of(bundle_, covariance_ ? &*covariance_ : nullptr);
   }

@@ -24,7 +24,7 @@ class Stopwatch {
 
 inline void check_finite(double loss, int64_t step) {
   if (!std::isfinite(loss)) {
-    throw Error(Code::internal,
+    throw Error(Code::invalid,
                 "the loss is not a number at step " + std::to_string(step + 1) + "; learn again with a smaller rate");
   }
 }

@@ -1,12 +1,15 @@
 #include "learner/evaluate/attribute_net.h"
 
 #include "core/error.h"
+#include "diffusion/group_norm.h"
 #include "diffusion/safetensors.h"
 
 namespace conceptd::evaluate {
 namespace nn = torch::nn;
 
 namespace {
+constexpr int64_t kGroups = 8;
+
 int64_t classes_of(int question) {
   switch (question) {
     case kShape:
@@ -23,12 +26,13 @@ int64_t classes_of(int question) {
 }  // namespace
 
 AttributeNetImpl::AttributeNetImpl() {
-  body = register_module("body", nn::Sequential());
+  convolutions = register_module("convolutions", nn::ModuleList());
+  norms = register_module("norms", nn::ModuleList());
   int64_t in = 3;
   for (const auto& [out, stride] :
-       {std::pair<int64_t, int64_t>{32, 2}, {64, 2}, {64, 1}, {128, 2}, {128, 1}, {192, 2}}) {
-    body->push_back(nn::Conv2d(nn::Conv2dOptions(in, out, 3).stride(stride).padding(1)));
-    body->push_back(nn::ReLU());
+       {std::pair<int64_t, int64_t>{24, 1}, {48, 2}, {96, 2}, {96, 1}, {128, 2}, {128, 1}, {192, 2}}) {
+    convolutions->push_back(nn::Conv2d(nn::Conv2dOptions(in, out, 3).stride(stride).padding(1).bias(false)));
+    norms->push_back(nn::GroupNorm(nn::GroupNormOptions(kGroups, out)));
     in = out;
   }
   hidden = register_module("hidden", nn::Linear(192 * 16, 384));
@@ -42,8 +46,13 @@ AttributeNetImpl::AttributeNetImpl() {
 }
 
 Answers AttributeNetImpl::forward(const Tensor& pictures) {
-  const auto x =
-      torch::relu(hidden(body->forward(pictures.contiguous(at::MemoryFormat::ChannelsLast)).contiguous().flatten(1)));
+  auto maps = pictures.contiguous(at::MemoryFormat::ChannelsLast);
+  for (std::size_t k = 0; k < convolutions->size(); ++k) {
+    const auto& norm = norms->at<nn::GroupNormImpl>(k);
+    maps = diffusion::fused_group_norm(convolutions->at<nn::Conv2dImpl>(k).forward(maps), norm.weight, norm.bias,
+                                       kGroups, 1e-5, true);
+  }
+  const auto x = torch::relu(hidden(maps.contiguous().flatten(1)));
   Answers answers;
   for (int k = 0; k < 2 * kQuestions; ++k) {
     answers.place[k / kQuestions][k % kQuestions] = heads->at<nn::LinearImpl>(static_cast<std::size_t>(k)).forward(x);

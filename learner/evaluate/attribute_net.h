@@ -24,8 +24,8 @@ struct Answers {
 struct AttributeNetImpl : torch::nn::Module {
   AttributeNetImpl();
   Answers forward(const Tensor& pictures);  // (b, 3, 64, 64) in -1..1
-  torch::nn::Sequential body{nullptr};
   torch::nn::Linear hidden{nullptr}, background{nullptr}, identity{nullptr}, colours{nullptr};
+  torch::nn::ModuleList convolutions{nullptr}, norms{nullptr};
   torch::nn::ModuleList heads{nullptr};  // place * kQuestions + question
 };
 TORCH_MODULE(AttributeNet);

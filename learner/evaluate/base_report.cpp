@@ -1,29 +1,34 @@
 #include "diffusion/prompt.h"
 #include "diffusion/text_to_image.h"
 #include "learner/evaluate/reports.h"
-#include "learner/evaluate/template_measure.h"
 #include "learner/pretrain/caption_reading.h"
 #include "learner/pretrain/scenes.h"
 #include "learner/pretrain/stages.h"
+#include "learner/workers.h"
 
 namespace conceptd::evaluate {
 
 Tensor draw(diffusion::ModelBundle& bundle, const std::vector<std::string>& prompts,
             const std::shared_ptr<const diffusion::EditSet>& edits, std::uint64_t first_seed, const Drawing& drawing) {
   torch::NoGradGuard frozen;
-  diffusion::Steering none;
   const auto empty = diffusion::prepare_prompt(bundle, "").context;
-  std::vector<Tensor> pictures;
-  for (std::size_t from = 0; from < prompts.size(); from += static_cast<std::size_t>(drawing.batch)) {
+  const auto b = static_cast<std::size_t>(drawing.batch), batches = (prompts.size() + b - 1) / b;
+  std::vector<Tensor> pictures(batches);
+  learner::Workers workers(at::get_num_threads());
+  workers.run(static_cast<int>(batches), [&](int, int task) {
+    torch::NoGradGuard in_this_thread;
+    diffusion::Steering steering;
+    const auto from = static_cast<std::size_t>(task) * b;
     diffusion::TextToImageRequest request{.rows = {}, .sampler = "ddim", .steps = drawing.steps};
-    for (auto k = from; k < std::min(prompts.size(), from + static_cast<std::size_t>(drawing.batch)); ++k) {
+    for (auto k = from; k < std::min(prompts.size(), from + b); ++k) {
       diffusion::PictureRow row;
       row.context = diffusion::prepare_prompt(bundle, prompts[k], edits).context, row.negative_context = empty;
       row.edits = edits, row.seed = first_seed + k, row.guidance = drawing.guidance;
       request.rows.push_back(row);
     }
-    pictures.push_back(diffusion::decode_latents(bundle, diffusion::denoise(bundle, request, none)).clamp(-1, 1));
-  }
+    pictures[static_cast<std::size_t>(task)] =
+        diffusion::decode_latents(bundle, diffusion::denoise(bundle, request, steering)).clamp(-1, 1);
+  });
   return torch::cat(pictures);
 }
 
@@ -74,7 +79,7 @@ double spread(AttributeNet& net, const Tensor& pictures) {  // mean cosine dista
 }
 }  // namespace
 
-nlohmann::json report_base(diffusion::ModelBundle& bundle, AttributeNet& net, int64_t count, const Drawing& drawing,
+nlohmann::json report_base(diffusion::ModelBundle& bundle, Evaluator& judge, int64_t count, const Drawing& drawing,
                            const std::filesystem::path& grid) {
   auto random = pretrain::task_random(0xba5e, 0, 0);
   std::vector<world::Scene> scenes;
@@ -85,9 +90,8 @@ nlohmann::json report_base(diffusion::ModelBundle& bundle, AttributeNet& net, in
   }
   const auto generated = draw(bundle, captions, nullptr, 1000, drawing), real = pretrain::render_scenes(scenes);
   Asked ours, ceiling;
-  const auto seen = look(net, generated), seen_real = look(net, real);
-  const TemplateMeasure measure;
-  const auto outlines = measure.shapes(generated), outlines_real = measure.shapes(real);
+  const auto seen = look(judge.net, generated), seen_real = look(judge.net, real);
+  const auto outlines = judge.outlines.shapes(generated), outlines_real = judge.outlines.shapes(real);
   for (std::size_t k = 0; k < captions.size(); ++k) {
     const auto said = pretrain::read_caption(captions[k]);
     ask(ours, said, seen[k], outlines[k]), ask(ceiling, said, seen_real[k], outlines_real[k]);
@@ -100,16 +104,18 @@ nlohmann::json report_base(diffusion::ModelBundle& bundle, AttributeNet& net, in
     const int shape = word * 4;
     const std::vector<std::string> prompts(12,
                                            "a " + std::string(world::shape_words()[static_cast<std::size_t>(shape)]));
-    own += spread(net, draw(bundle, prompts, nullptr, 5000, drawing)) / kWords;
+    own += spread(judge.net, draw(bundle, prompts, nullptr, 5000, drawing)) / kWords;
     std::vector<world::Scene> photos;
     for (int k = 0; k < 12; ++k) photos.push_back(world::photograph(world::sample_instance(random, {}, shape), random));
-    worlds += spread(net, pretrain::render_scenes(photos)) / kWords;
+    worlds += spread(judge.net, pretrain::render_scenes(photos)) / kWords;
   }
   return {{"prompts", count},
           {"steps", drawing.steps},
           {"guidance", drawing.guidance},
           {"generated", ours.to_json()},
           {"ceiling", ceiling.to_json()},
+          {"caption_fit",
+           {{"generated", judge.towers.fit(generated, captions)}, {"ceiling", judge.towers.fit(real, captions)}}},
           {"diversity_within_a_word", {{"generated", own}, {"world", worlds}}}};
 }
 

@@ -11,7 +11,9 @@
 namespace conceptd::evaluate {
 
 namespace {
-struct Column {  // one way of asking for the thing
+struct Column {         // one way of asking for the thing
+  double likeness = 0;  // sum over concepts of the mean cosine to real renders in the image tower
+  int64_t concepts = 0;
   IdentityScore identity;
   Share background;
   double seconds = 0;
@@ -19,6 +21,7 @@ struct Column {  // one way of asking for the thing
   nlohmann::json to_json() const {
     auto out = identity.to_json();
     out["background"] = background.value();
+    out["image_tower"] = concepts ? likeness / static_cast<double>(concepts) : 0;
     if (learnt) out["seconds_to_learn"] = seconds / static_cast<double>(learnt), out["bytes"] = bytes / learnt;
     return out;
   }
@@ -32,16 +35,19 @@ std::vector<std::string> prompts_of(const std::string& words, int64_t seeds) {
   return prompts;
 }
 
-void judge(Column& column, AttributeNet& net, const Tensor& pictures, const world::Instance& instance,
-           const Tensor& references, int64_t seeds) {
-  add_identity(column.identity, net, pictures, instance, references);
-  const auto seen = look(net, pictures);
+void add(Column& column, Evaluator& judge, const Tensor& pictures, const world::Instance& instance,
+         const Tensor& references, const Tensor& photos, int64_t seeds) {
+  add_identity(column.identity, judge.net, pictures, instance, references);
+  torch::NoGradGuard frozen;
+  const auto towers = torch::matmul(judge.towers.of_pictures(pictures), judge.towers.of_pictures(photos).t());
+  column.likeness += towers.mean().item<double>(), ++column.concepts;
+  const auto seen = look(judge.net, pictures);
   for (std::size_t k = 0; k < seen.size(); ++k)
     column.background.count(seen[k].background == static_cast<int64_t>(k) / seeds);
 }
 }  // namespace
 
-nlohmann::json report_concepts(diffusion::ModelBundle& bundle, AttributeNet& net, const ConceptPlan& plan,
+nlohmann::json report_concepts(diffusion::ModelBundle& bundle, Evaluator& judge, const ConceptPlan& plan,
                                const Drawing& drawing, const std::filesystem::path& grid) {
   const auto covariance = diffusion::TokenCovariance::of(bundle);
   const auto delta_base = diffusion::DeltaBase::of(bundle, &covariance);
@@ -57,17 +63,17 @@ nlohmann::json report_concepts(diffusion::ModelBundle& bundle, AttributeNet& net
     for (int b = 0; b < static_cast<int>(world::background_words().size()); ++b) {
       for (int64_t k = 0; k < plan.seeds; ++k) ceiling.push_back(world::photograph(held.instance, random, b));
     }
-    Tensor references;
+    Tensor references, fresh_photos = pretrain::render_scenes(fresh);
     {
       torch::NoGradGuard frozen;
-      references = net(pretrain::render_scenes(fresh)).identity;
+      references = judge.net(fresh_photos).identity;
     }
     const auto pictures = pretrain::render_scenes(photos);
     const auto word = std::string(world::shape_words()[static_cast<std::size_t>(held.instance.shape)]);
     const auto first_seed = static_cast<std::uint64_t>(9000 + 100 * c);
     std::vector<Tensor> shown{pictures.slice(0, 0, 4)};
     const auto put = [&](const std::string& name, const Tensor& drawn) {
-      judge(columns[name], net, drawn, held.instance, references, plan.seeds);
+      add(columns[name], judge, drawn, held.instance, references, fresh_photos, plan.seeds);
       for (const int64_t at : {2, 5, 7}) shown.push_back(drawn.slice(0, at * plan.seeds, at * plan.seeds + 1));
     };
     put("real renders", pretrain::render_scenes(ceiling));

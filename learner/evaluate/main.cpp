@@ -1,19 +1,17 @@
 // conceptd-evaluate: measures the embedded base, and what the methods learn on it. Not installed by default.
-#include <malloc.h>
-
 #include <CLI/CLI.hpp>
 #include <fstream>
 
 #include "core/error.h"
+#include "diffusion/runtime.h"
 #include "learner/evaluate/reports.h"
 
 using namespace conceptd;
 
 int main(int argc, char** argv) {
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  mallopt(M_TRIM_THRESHOLD, 2'000'000'000);
-  std::string base = "models/tiny-64", evaluator = "models/evaluator/attributes.safetensors", out, grid,
-              settings = "{}";
+  std::string base = "models/tiny-64", evaluator = "models/evaluator", out, grid, settings = "{}";
+  std::string dtype = "auto";
+  int threads = 0;
   int64_t count = 240;
   evaluate::Drawing drawing;
   evaluate::ConceptPlan plan;
@@ -26,6 +24,8 @@ int main(int argc, char** argv) {
     command->add_option("--evaluator", evaluator);
     command->add_option("--out", out, "write the figures here as JSON");
     command->add_option("--grid", grid, "write pictures here")->required();
+    command->add_option("--threads", threads, "0: one a CPU");
+    command->add_option("--dtype", dtype, "fp32, bf16 or auto");
     command->add_option("--steps", drawing.steps);
     command->add_option("--guidance", drawing.guidance);
   }
@@ -37,11 +37,12 @@ int main(int argc, char** argv) {
   concepts_command->add_option("--settings", settings, "JSON: method -> settings");
   CLI11_PARSE(app, argc, argv);
   try {
-    auto bundle = diffusion::ModelBundle::open(base);
-    auto net = evaluate::load_attribute_net(evaluator);
+    const auto runtime = diffusion::set_up_compute({.threads = threads, .dtype = dtype});
+    auto bundle = diffusion::ModelBundle::open(base, {.compute = runtime.dtype});
+    evaluate::Evaluator judge(evaluator);
     plan.settings = nlohmann::json::parse(settings);
-    const auto report = base_command->parsed() ? evaluate::report_base(bundle, net, count, drawing, grid)
-                                               : evaluate::report_concepts(bundle, net, plan, drawing, grid);
+    const auto report = base_command->parsed() ? evaluate::report_base(bundle, judge, count, drawing, grid)
+                                               : evaluate::report_concepts(bundle, judge, plan, drawing, grid);
     std::puts(report.dump(2).c_str());
     if (!out.empty()) std::ofstream(out) << report.dump(2) << "\n";
   } catch (const Error& error) {

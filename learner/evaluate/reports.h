@@ -5,6 +5,7 @@
 
 #include "diffusion/edits/edits.h"
 #include "diffusion/model_bundle.h"
+#include "learner/evaluate/evaluator.h"
 #include "learner/evaluate/score.h"
 
 namespace conceptd::evaluate {
@@ -14,13 +15,14 @@ struct Drawing {
   double guidance = 3.5;
 };
 
-// Pictures of prompts, (b, 3, 64, 64) in -1..1, row k from seed first_seed + k; edits may be null.
+// Pictures of prompts, (b, 3, 64, 64) in -1..1, row k from seed first_seed + k; edits may be null. As many batches at
+// once as libtorch would use threads.
 Tensor draw(diffusion::ModelBundle& bundle, const std::vector<std::string>& prompts,
             const std::shared_ptr<const diffusion::EditSet>& edits, std::uint64_t first_seed, const Drawing& drawing);
 
 // `count` prompts of the world's grammar that no training saw (its own seeds), each beside a real render of the same
 // scene as the ceiling.
-nlohmann::json report_base(diffusion::ModelBundle& bundle, AttributeNet& net, int64_t count, const Drawing& drawing,
+nlohmann::json report_base(diffusion::ModelBundle& bundle, Evaluator& judge, int64_t count, const Drawing& drawing,
                            const std::filesystem::path& grid);
 
 struct ConceptPlan {
@@ -30,7 +32,7 @@ struct ConceptPlan {
 };
 // Held-out things learnt from photos by each method; beside them the class word, the best description in words, and
 // real renders.
-nlohmann::json report_concepts(diffusion::ModelBundle& bundle, AttributeNet& net, const ConceptPlan& plan,
+nlohmann::json report_concepts(diffusion::ModelBundle& bundle, Evaluator& judge, const ConceptPlan& plan,
                                const Drawing& drawing, const std::filesystem::path& grid);
 
 }  // namespace conceptd::evaluate

@@ -27,7 +27,7 @@ struct PerfusionSettings {
   double value_rate = .01, word_rate = .003;                           // Adam, one group each
   double bias = .75, temperature = .10;                                // beta and tau in training
   double momentum = .99;                                               // of the running mean i*
-  int64_t preview_every = 100;                                         // steps; 0: no previews
+  int64_t preview_every = 100;                                         // steps, and the last; 0: no previews
   static PerfusionSettings from_json(const nlohmann::json& settings);  // Error{invalid} names the setting
 };
 

@@ -3,6 +3,7 @@
 #include "learner/evaluate/attribute_net.h"
 #include "learner/pretrain/checkpoint.h"
 #include "learner/pretrain/progress.h"
+#include "learner/pretrain/roughen.h"
 #include "learner/pretrain/scenes.h"
 #include "learner/pretrain/stages.h"
 
@@ -18,14 +19,6 @@ Tensor cross(const Tensor& logits, const std::vector<int64_t>& targets) {
   if ((wanted >= 0).sum().item<int64_t>() == 0) return logits.sum() * 0;
   return torch::nn::functional::cross_entropy(logits, wanted,
                                               torch::nn::functional::CrossEntropyFuncOptions().ignore_index(-100));
-}
-
-// Generated pictures are a little soft and a little noisy; the evaluator must not care.
-Tensor roughened(const Tensor& pictures) {
-  const auto soft = torch::avg_pool2d(pictures, {3, 3}, {1, 1}, {1, 1}, false, false);
-  const auto share = torch::rand({pictures.size(0), 1, 1, 1}) * .7;
-  return pictures * (1 - share) + soft * share +
-         .08 * torch::rand({pictures.size(0), 1, 1, 1}) * torch::randn_like(pictures);
 }
 
 Tensor attribute_loss(AttributeNet& net, const std::vector<world::Scene>& scenes) {

@@ -41,6 +41,8 @@ int main(int argc, char** argv) {
   stage("text", "captions, contrastively, with binding heads", pretrain::train_text, 3000, 1e-3, 48);
   stage("unet", "the denoiser", pretrain::train_unet, 20000, 1e-3, 16);
   stage("evaluator", "the net that reads pictures; --out models/evaluator", pretrain::train_evaluator, 4000, 1e-3, 32);
+  stage("towers", "captions and pictures against each other; --out models/evaluator", pretrain::train_towers, 2000,
+        1e-3, 64);
   stage("assemble", "index, scheduler, tokenizer settings and the covariance of captions", pretrain::assemble, 0, 0, 0);
   try {
     app.parse(argc, argv);

@@ -2,8 +2,9 @@
 // weights below `out`.
 //
 //   autoencoder  pictures -> latents -> pictures      vae/
-//   text         captions, contrastively against an image tower, with binding heads      text_encoder/, tokenizer/,
-//   image_encoder/ unet         the denoiser, on frozen latents and frozen text states      unet/, scheduler/
+//   text         captions, by questions about what they say              text_encoder/, tokenizer/
+//   unet         the denoiser, on frozen latents and frozen text states  unet/
+//   assemble     the folder around them                                  model_index.json, scheduler/, perfusion/, …
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -28,6 +29,7 @@ void train_autoencoder(const StageOptions& options);
 void train_text(const StageOptions& options);
 void train_unet(const StageOptions& options);
 void train_evaluator(const StageOptions& options);  // another model altogether: models/evaluator
+void train_towers(const StageOptions& options);     // beside it: captions and pictures against each other
 void assemble(const StageOptions& options);         // the folder around the weights, and perfusion's covariance
 
 // A generator for one task of one step: runs repeat, and resumed runs go on with fresh scenes.

@@ -1,11 +1,13 @@
 #include "learner/textual_inversion/textual_inversion.h"
 
+#include "learner/preview.h"
 #include "learner/settings.h"
 #include "learner/step_workers.h"
 #include "learner/stopwatch.h"
 #include "learner/word_embedding.h"
 
 namespace conceptd::learner {
+using diffusion::EditSet;
 
 TextualInversionSettings TextualInversionSettings::from_json(const nlohmann::json& settings) {
   TextualInversionSettings s;
@@ -13,6 +15,7 @@ TextualInversionSettings TextualInversionSettings::from_json(const nlohmann::jso
   reader.whole("steps", s.steps, 1, 10000);
   reader.whole("batch", s.batch, 1, 256);
   reader.number("rate", s.rate, 0, 1);
+  reader.whole("preview_every", s.preview_every, 0, 10000);
   reader.finish();
   return s;
 }
@@ -49,7 +52,14 @@ Learned TextualInversionLearner::learn(const LearnRequest& request, LearnContext
     const double loss = workers.backward(draw, states, {}, loss_of);
     check_finite(loss, step);
     adam.step();
-    if (context.progress) context.progress(watch.after(step, loss));
+    if (!context.progress) continue;
+    auto progress = watch.after(step, loss);
+    if (s.preview_every && ((step + 1) % s.preview_every == 0 || step + 1 == s.steps)) {
+      auto shown = std::make_shared<EditSet>();
+      shown->tokens.push_back({"<" + request.name + ">", word.detach().clone()});
+      progress.preview = preview(bundle, shown, "<" + request.name + ">");
+    }
+    context.progress(progress);
   }
 
   diffusion::Delta delta;

@@ -55,6 +55,20 @@ TEST(Perfusion, LocksKeysToTheClassWord) {  // o*_K = W_K e_sup, never optimised
   EXPECT_GT(sites, 0);
 }
 
+TEST(Perfusion, TargetInputIsARunningMeanOfTheWordsEncodings) {  // i* <- m i* + (1 - m) mean E[pos], once a step
+  const auto learned = learn("perfusion", {{"steps", 1}, {"batch", 4}, {"momentum", .25}, {"preview_every", 0}});
+  auto& base = embedded_base();
+  const auto prompts = fill_templates(base, templates_for(base.tokenizer), learned.delta.class_word);
+  diffusion::Adaptation frozen;
+  torch::NoGradGuard guard;
+  // Before the first step the word is the class word, so both terms are encodings of the class word.
+  const auto encoded = at_position(base.text_encoder(prompts.class_ids, frozen).last_hidden_state, prompts.position);
+  ASSERT_GT(encoded.size(0), 4);
+  const auto expected = .25 * encoded.mean(0) + .75 * encoded.slice(0, 0, 4).mean(0);
+  EXPECT_TRUE(torch::allclose(learned.delta.tensors.at(diffusion::kInputTensor), expected, 1e-4, 1e-5));
+  EXPECT_FALSE(torch::allclose(expected, encoded.mean(0), 1e-3, 1e-4));
+}
+
 TEST(Perfusion, TakesTheBytesThatItsArithmeticSays) {  // 2 c + 2 sum of widths, A5
   const auto learned = learn("perfusion", kShort);
   int64_t values = 0, expected = 2 * embedded_base().text_encoder->config.hidden_size;

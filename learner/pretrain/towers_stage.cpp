@@ -1,0 +1,109 @@
+// The evaluator's towers: captions and renders against each other (InfoNCE in both directions; Radford et al. 2021,
+// fig. 3), the other rows of a micro-batch as negatives.
+#include "core/file_io.h"
+#include "learner/evaluate/towers.h"
+#include "learner/pretrain/checkpoint.h"
+#include "learner/pretrain/progress.h"
+#include "learner/pretrain/roughen.h"
+#include "learner/pretrain/scenes.h"
+#include "learner/pretrain/stages.h"
+#include "learner/world/bpe.h"
+
+namespace conceptd::pretrain {
+using evaluate::Towers;
+
+namespace {
+constexpr std::uint64_t kOwnSeed = 0x70e5;
+constexpr double kTemperature = .07;
+// Mostly full descriptions: a caption that says little fits many pictures of a micro-batch.
+constexpr world::Naming kNaming{
+    .colour = .9, .second_colour = .8, .pattern = .9, .badge = .9, .background = .95, .prefix = .5, .any_shape = .05};
+
+struct Pairs {
+  Tensor pictures;
+  std::vector<std::string> captions;
+};
+
+Pairs draw_pairs(int64_t count, world::Random& random, const world::Breadth& breadth) {
+  const auto scenes = draw_scenes(count, random, breadth);
+  Pairs pairs{render_scenes(scenes), {}};
+  for (const auto& scene : scenes) pairs.captions.push_back(world::caption(scene, random, kNaming));
+  return pairs;
+}
+
+// Share of pictures whose own caption is the nearest of 100.
+double retrieval(Towers& towers) {
+  torch::NoGradGuard frozen;
+  auto random = task_random(kOwnSeed, 1 << 30, 0);
+  double right = 0;
+  constexpr int kRounds = 5, kChoices = 100;
+  for (int round = 0; round < kRounds; ++round) {
+    const auto pairs = draw_pairs(kChoices, random, {.two_objects = .2});
+    const auto near = torch::matmul(towers.of_pictures(pairs.pictures), towers.of_captions(pairs.captions).t());
+    right += (near.argmax(1) == torch::arange(kChoices)).to(torch::kFloat).mean().item<double>() / kRounds;
+  }
+  return right;
+}
+}  // namespace
+
+void train_towers(const StageOptions& options) {
+  const auto folder = RunFolder{options.run}.stage("towers");
+  const auto bpe = world::make_bpe(world::tokenizer_words());
+  std::filesystem::create_directories(options.out / "tokenizer");
+  write_file_durably(options.out / "tokenizer" / "vocab.json", bpe.vocab_json);
+  write_file_durably(options.out / "tokenizer" / "merges.txt", bpe.merges_txt);
+  torch::manual_seed(static_cast<int64_t>(options.seed + kOwnSeed));
+  std::vector<Towers> replicas;
+  std::vector<torch::nn::ModuleList> both;
+  for (int k = 0; k < options.workers; ++k) {
+    auto& towers = replicas.emplace_back(bpe.vocab_json);
+    both.emplace_back(towers.text, towers.image);
+  }
+  FlatParameters flat(*both[0]);
+  std::vector<Tensor> gradients;
+  for (auto& replica : both) {
+    flat.share_with(*replica);
+    gradients.push_back(flat.attach_gradients(*replica));
+  }
+  Adam adam(flat.values(), {.beta2 = .98, .ema = .995});
+  const auto resumed = load_resume(folder, adam);
+  int64_t step = resumed ? resumed->value("step", int64_t{0}) : 0;
+  Workers workers(options.workers);
+  Progress progress("towers", step, options.steps);
+  double saved_s = 0;
+  const auto save = [&] {
+    save_resume(folder, adam, {{"step", step}});
+    Towers average(bpe.vocab_json);
+    torch::nn::ModuleList list(average.text, average.image);
+    FlatParameters(*list).values().copy_(adam.average);
+    FlatParameters text(*average.text), image(*average.image);
+    save_component(options.out / "text_encoder", "model.safetensors", text, text.values(),
+                   average.text->config.to_json());
+    save_component(options.out / "image_encoder", "model.safetensors", image, image.values(),
+                   average.image->config.to_json());
+    std::printf("  finds the caption of a picture among 100: %.3f\n", retrieval(average));
+  };
+  while (step < options.steps) {
+    std::vector<double> losses(static_cast<std::size_t>(options.micro_batches));
+    workers.run(static_cast<int>(options.micro_batches), [&](int worker, int task) {
+      auto random = task_random(options.seed + kOwnSeed, step, task);
+      auto& towers = replicas[static_cast<std::size_t>(worker)];
+      const auto pairs = draw_pairs(options.micro_batch, random, options.breadth);
+      const auto logits =
+          torch::matmul(towers.of_pictures(roughened(pairs.pictures)), towers.of_captions(pairs.captions).t()) /
+          kTemperature;
+      const auto own = torch::arange(options.micro_batch);
+      const auto loss = .5 * (torch::nn::functional::cross_entropy(logits, own) +
+                              torch::nn::functional::cross_entropy(logits.t(), own));
+      (loss / static_cast<double>(options.micro_batches)).backward();
+      losses[static_cast<std::size_t>(task)] = loss.item<double>();
+    });
+    adam.step(workers, gradients, learning_rate(step, options.steps, options.rate, 100, .4), step);
+    for (const double loss : losses) progress.measure("loss", loss);
+    progress.advance(++step, options.micro_batch * options.micro_batches);
+    if (progress.seconds() - saved_s > options.checkpoint_s) save(), saved_s = progress.seconds();
+  }
+  save();
+}
+
+}  // namespace conceptd::pretrain
