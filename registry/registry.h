@@ -121,6 +121,8 @@ class Registry {
   // Photos, concept and learn job, or nothing. Error{conflict} if the name is taken; a removed name may be taken
   // again, and its version numbers go on where they stopped. Error{invalid, "photos[2]"} for a photo given twice.
   Added add_concept(const AddRequest& request);
+  // Throws what add_concept() would throw now; writes nothing.
+  void check_add(const AddRequest& request) const;
   // All that are not removed, by name. With removed ones if asked.
   std::vector<ConceptRecord> list(bool with_removed = false) const;
   std::vector<std::string> names() const;  // not removed, sorted

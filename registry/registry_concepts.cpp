@@ -41,6 +41,15 @@ void check_request(const AddRequest& request, const RegistryLimits& limits) {
   }
 }
 
+void check_name_is_free(const AddRequest& request, const std::optional<ConceptRow>& known) {
+  if (!known || known->record.removed_at) return;
+  throw Error(Code::conflict,
+              request.name.str() + " exists already (class " + known->record.class_word + ", " +
+                  std::to_string(known->record.photos.size()) + " photos); learn it again (conceptctl learn " +
+                  request.name.str() + "), or choose another name",
+              "name");
+}
+
 std::int64_t insert_concept(Transaction& tx, const AddRequest& request, TimePoint now) {
   const std::optional<ConceptRow> known = find_concept(tx, request.name.str());
   if (!known) {
@@ -48,12 +57,7 @@ std::int64_t insert_concept(Transaction& tx, const AddRequest& request, TimePoin
            request.class_word, request.actor, now);
     return tx.last_id();
   }
-  if (!known->record.removed_at)
-    throw Error(Code::conflict,
-                request.name.str() + " exists already (class " + known->record.class_word + ", " +
-                    std::to_string(known->record.photos.size()) +
-                    " photos); learn it again, choose another name, or remove it first",
-                "name");
+  check_name_is_free(request, known);
   tx.run("UPDATE concept SET class_word = ?, created_by = ?, created_at = ?, removed_at = NULL WHERE id = ?",
          request.class_word, request.actor, now, known->id);
   tx.run("DELETE FROM concept_photo WHERE concept = ?", known->id);
@@ -62,13 +66,15 @@ std::int64_t insert_concept(Transaction& tx, const AddRequest& request, TimePoin
 
 }  // namespace
 
-Added Registry::add_concept(const AddRequest& request) {
+void Registry::check_add(const AddRequest& request) const {
   check_request(request, limits_);
-  {  // the common mistake is answered before any file is written; the transaction below asks again
-    Transaction tx(*database_, Kind::read, "adding " + request.name.str());
-    const auto known = find_concept(tx, request.name.str());
-    if (known && !known->record.removed_at) insert_concept(tx, request, clock_.now());  // throws
-  }
+  Transaction tx(*database_, Kind::read, "adding " + request.name.str());
+  check_name_is_free(request, find_concept(tx, request.name.str()));
+  check_queue(tx, limits_.jobs_queued_max);
+}
+
+Added Registry::add_concept(const AddRequest& request) {
+  check_add(request);  // before any file is written; the transaction below asks again
   std::vector<Digest> digests;
   for (const NewPhoto& photo : request.photos) digests.push_back(photos_->put(photo.bytes));
 

@@ -49,6 +49,7 @@ TEST_F(Concepts, ATakenNameIsAConflictThatChangesNothing) {
   AddRequest again = request_for("kettle-7", 1);
   again.photos[0].bytes = "another picture";
   EXPECT_ERROR(registry().add_concept(again), Code::conflict, "exists already");
+  EXPECT_ERROR(registry().check_add(again), Code::conflict, "conceptctl learn kettle-7");
   EXPECT_EQ(registry().counts().photos, before.photos);
   EXPECT_EQ(registry().counts().jobs_queued, before.jobs_queued);
   EXPECT_FALSE(std::filesystem::exists(registry().photo_path(Digest::of("another picture"))));

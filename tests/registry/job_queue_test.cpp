@@ -167,6 +167,7 @@ TEST_F(Jobs, AFullQueueIsBusyAndAddsNothing) {
   add("a");
   add("b");
   EXPECT_ERROR(add("c"), Code::busy, "queue is full");
+  EXPECT_ERROR(registry().check_add(request_for("c")), Code::busy, "queue is full");
   EXPECT_EQ(registry().names().size(), 2u);
 }
 
