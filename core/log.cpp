@@ -22,9 +22,12 @@ class JsonMessage final : public spdlog::custom_flag_formatter {
 
 }  // namespace
 
+bool is_log_level(const std::string& text) {
+  return text == "off" || spdlog::level::from_str(text) != spdlog::level::off;
+}
+
 void set_up_logging(const LogSettings& settings) {
-  const auto level = spdlog::level::from_str(settings.level);
-  if (level == spdlog::level::off && settings.level != "off")
+  if (!is_log_level(settings.level))
     throw Error(Code::invalid, "no log level is called '" + settings.level + "'", "log.level");
   auto logger = std::make_shared<spdlog::logger>(settings.process, std::make_shared<spdlog::sinks::stderr_sink_mt>());
   auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
@@ -35,7 +38,7 @@ void set_up_logging(const LogSettings& settings) {
     formatter->set_pattern(settings.process.empty() ? "%Y-%m-%dT%H:%M:%S.%eZ %l: %v"
                                                     : "%Y-%m-%dT%H:%M:%S.%eZ %n %l: %v");
   logger->set_formatter(std::move(formatter));
-  logger->set_level(level);
+  logger->set_level(spdlog::level::from_str(settings.level));
   logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(std::move(logger));
 }

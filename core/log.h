@@ -13,6 +13,7 @@ struct LogSettings {
   std::string process = {};    // "conceptd", "learn-worker": shown on each line where it is not empty
 };
 
+bool is_log_level(const std::string& text);  // one of those that LogSettings names
 void set_up_logging(const LogSettings& settings);
 
 }  // namespace conceptd

@@ -2,12 +2,16 @@
 
 #include <toml++/toml.h>
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <sstream>
 #include <vector>
 
 #include "core/error.h"
 #include "core/file_io.h"
+#include "core/log.h"
+#include "core/picture/picture.h"
+#include "daemon/api/choices.h"
 #include "daemon/api/limits.h"
 #include "daemon/api/paths.h"
 
@@ -125,7 +129,7 @@ void read_file_into(Config& config, const fs::path& file, std::vector<std::strin
   });
   read_section("photos", [&](Section& s) {
     s.whole("side_min", config.photo_side_min, 1, 4096);
-    s.whole("side_max", config.photo_side_max, 64, 32'768);
+    s.whole("side_max", config.photo_side_max, 64, picture::Limits{}.side_max);  // the worker decodes with these
     s.whole("count_max", config.photos_max, 1, 30);
   });
   read_section("log", [&](Section& s) {
@@ -133,6 +137,22 @@ void read_file_into(Config& config, const fs::path& file, std::vector<std::strin
     s.flag("json", config.log_json);
   });
   top.refuse_the_rest();
+}
+
+// Absolute, and without a slash or a dot at its end: its last part is the folder's name.
+fs::path plain(const fs::path& path) {
+  const fs::path whole = fs::absolute(path).lexically_normal();
+  return whole.has_filename() ? whole : whole.parent_path();
+}
+
+// An empty choice is the base's own.
+template <typename Names>
+void check_choice(const std::string& chosen, const Names& known, const char* setting,
+                  std::vector<std::string>& problems) {
+  if (chosen.empty() || std::find(known.begin(), known.end(), chosen) != known.end()) return;
+  std::string list;
+  for (const std::string_view name : known) list += (list.empty() ? "" : ", ") + std::string(name);
+  problems.push_back(std::string(setting) + ": '" + chosen + "' is none of " + list);
 }
 
 template <typename To, typename From>
@@ -169,16 +189,21 @@ Config load_config(const Flags& flags) {
   override_with(config.log_level, flags.log_level);
 
   if (config.data_dir.empty()) config.data_dir = api::default_data_dir();
-  config.data_dir = fs::absolute(config.data_dir);
+  config.data_dir = plain(config.data_dir);
   if (config.socket.empty()) config.socket = api::socket_to_listen(config.data_dir);
   config.socket = fs::absolute(config.socket);
   if (config.base.empty()) config.base = find_embedded_base();
+  if (!config.base.empty()) config.base = plain(config.base);
   if (config.base.empty())
     problems.push_back("base: no base model is named, and models/tiny-64 is not found beside the program");
   else if (!fs::exists(config.base / "model_index.json", ignored))
     problems.push_back("base: " + config.base.string() + " is not a model folder: it has no model_index.json");
-  if (config.dtype != "auto" && config.dtype != "fp32" && config.dtype != "bf16")
-    problems.push_back("dtype: '" + config.dtype + "' is none of auto, fp32, bf16");
+  check_choice(config.dtype, std::array<std::string_view, 3>{"auto", "fp32", "bf16"}, "dtype", problems);
+  check_choice(config.method, api::kMethods, "learn.method", problems);
+  check_choice(config.sampler, api::kSamplers, "generate.sampler", problems);
+  if (!is_log_level(config.log_level))
+    problems.push_back("log.level: '" + config.log_level +
+                       "' is none of trace, debug, info, warning, error, critical, off");
   if (config.threads < 0 || config.threads > 1024) problems.push_back("threads: must be from 0 to 1024");
   if (config.photo_side_min > config.photo_side_max) problems.push_back("photos: side_min is above side_max");
   if (config.socket.string().size() > 107)

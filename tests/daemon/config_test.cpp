@@ -48,6 +48,26 @@ TEST_F(ConfigFile, EveryProblemIsListed) {
   EXPECT_ERROR(load("", {.socket = "/" + std::string(200, 'x')}), Code::invalid, "at most 107 characters");
 }
 
+TEST_F(ConfigFile, AChoiceThatTheStartWouldRefuseIsRefused) {
+  EXPECT_ERROR(load("[log]\nlevel = \"loud\"\n"), Code::invalid, "log.level: 'loud' is none of trace");
+  EXPECT_ERROR(load("", {.log_level = "loud"}), Code::invalid, "log.level: 'loud'");
+  EXPECT_ERROR(load("[learn]\nmethod = \"alchemy\"\n"), Code::invalid, "learn.method: 'alchemy' is none of perfusion");
+  EXPECT_ERROR(load("[generate]\nsampler = \"magic\"\n"), Code::invalid, "generate.sampler: 'magic' is none of ddim");
+  EXPECT_ERROR(load("[photos]\nside_max = 8193\n"), Code::invalid, "photos.side_max must be");
+  const Config config =
+      load("[learn]\nmethod = \"perfusion\"\n[generate]\nsampler = \"dpmpp_2m\"\n[log]\nlevel = \"off\"\n");
+  EXPECT_EQ(config.sampler, "dpmpp_2m");
+}
+
+TEST_F(ConfigFile, AFolderHasItsNameHoweverItIsWritten) {
+  for (const char* text : {"base", "base/", "base//", "./base/.", "other/../base/"}) {
+    const Config config = load("", {.base = folder_ / text});
+    EXPECT_EQ(config.base, folder_ / "base") << text;
+    EXPECT_EQ(config.base.filename(), "base") << text;
+  }
+  EXPECT_EQ(load("", {.data_dir = folder_ / "data/"}).data_dir, folder_ / "data");
+}
+
 TEST_F(ConfigFile, TheShippedOneCanBeUsed) {
   const std::string shipped = test::contents(std::filesystem::path(CONCEPTD_SOURCE_DIR) / "packaging/conceptd.toml");
   ASSERT_FALSE(shipped.empty());
