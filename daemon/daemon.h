@@ -34,7 +34,7 @@ class Daemon {
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
-  // Returns when it listens. Error{busy}: another daemon has the data folder.
+  // Returns when it listens. Error{busy}: another daemon has the data folder or the socket.
   void start();
   void stop();
   const Config& config() const noexcept { return config_; }

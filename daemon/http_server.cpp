@@ -1,13 +1,19 @@
 #include "daemon/http_server.h"
 
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <cstring>
 #include <list>
+#include <optional>
 #include <thread>
+#include <utility>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -21,6 +27,26 @@ using Protocol = HttpSession::Protocol;
 using boost::system::error_code;
 
 constexpr std::chrono::milliseconds kOutOfDescriptors{200};
+
+// A socket whose daemon has died refuses; one that does anything else is somebody's.
+bool is_somebodys(const std::filesystem::path& socket) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (socket.native().size() >= sizeof address.sun_path) return false;  // bind() will say so
+  std::memcpy(address.sun_path, socket.c_str(), socket.native().size());
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) throw Error(Code::unavailable, "there is no socket to be had: " + std::string(std::strerror(errno)));
+  const int refused = ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ? 0 : errno;
+  ::close(fd);
+  return refused != ECONNREFUSED && refused != ENOENT;
+}
+
+// The file, whatever it is called: device and inode.
+using FileId = std::pair<dev_t, ino_t>;
+std::optional<FileId> id_of(const std::filesystem::path& path) {
+  struct stat info {};
+  return ::lstat(path.c_str(), &info) == 0 ? std::optional(FileId{info.st_dev, info.st_ino}) : std::nullopt;
+}
 
 }  // namespace
 
@@ -65,6 +91,7 @@ struct HttpServer::Impl {
   asio::steady_timer pause{io};
   std::list<std::weak_ptr<HttpSession>> sessions;  // touched by the thread alone
   std::filesystem::path path;
+  std::optional<FileId> made;  // by listen(), at path
   std::thread thread;
 };
 
@@ -78,7 +105,13 @@ HttpServer::~HttpServer() {
 void HttpServer::listen(const std::filesystem::path& socket) {
   std::error_code ignored;
   std::filesystem::create_directories(socket.parent_path(), ignored);
-  if (std::filesystem::is_socket(socket, ignored)) std::filesystem::remove(socket, ignored);
+  if (std::filesystem::is_socket(socket, ignored)) {
+    if (is_somebodys(socket))
+      throw Error(Code::busy,
+                  "another daemon listens at " + socket.string() + "; stop it, or give this one another --socket",
+                  "socket");
+    std::filesystem::remove(socket, ignored);
+  }
   error_code error;
   impl_->acceptor.open(Protocol(), error);
   if (!error) impl_->acceptor.bind(Protocol::endpoint(socket.string()), error);
@@ -86,6 +119,7 @@ void HttpServer::listen(const std::filesystem::path& socket) {
   if (!error) impl_->acceptor.listen(asio::socket_base::max_listen_connections, error);
   if (error) throw Error(Code::unavailable, "listening on " + socket.string() + ": " + error.message());
   impl_->path = socket;
+  impl_->made = id_of(socket);
   impl_->accept();
   impl_->thread = std::thread([this] { impl_->io.run(); });
 }
@@ -94,11 +128,12 @@ void HttpServer::stop_accepting() {
   if (!impl_->thread.joinable()) return;
   asio::post(impl_->io, [this] {
     if (!impl_->acceptor.is_open()) return;
+    // Before the close, after which the inode's number may be another file's.
+    std::error_code ignored;
+    if (impl_->made && id_of(impl_->path) == impl_->made) std::filesystem::remove(impl_->path, ignored);
     error_code failed;
     impl_->acceptor.close(failed);
     impl_->pause.cancel();
-    std::error_code ignored;
-    std::filesystem::remove(impl_->path, ignored);
     for (const auto& weak : impl_->sessions)
       if (const auto session = weak.lock()) session->end_soon();
   });

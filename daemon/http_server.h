@@ -36,9 +36,10 @@ class HttpServer {
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
-  // Mode 0660. A socket that a daemon left behind is replaced: the caller holds the lock that says there is no other.
+  // Mode 0660. A socket that a daemon left behind is replaced; Error{busy} if somebody answers there.
   void listen(const std::filesystem::path& socket);
-  // No new connections; those that are waiting for a request are closed, the others after their answer.
+  // No new connections; those that are waiting for a request are closed, the others after their answer. The socket
+  // goes, unless another file has taken its place.
   void stop_accepting();
   // Waits so long for the answers that are still being written, then ends everything.
   void stop(std::chrono::milliseconds patience);

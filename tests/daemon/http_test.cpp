@@ -53,6 +53,29 @@ TEST_F(Http, ASocketLeftBehindIsReplaced) {
   EXPECT_EQ(ask("GET", "/healthz").body, "{\"status\":\"ok\"}");
 }
 
+TEST_F(Http, ASocketThatSomebodyAnswersAtIsNotTaken) {
+  start();
+  Config other = config_;
+  other.data_dir = folder_ / "other";
+  Daemon second(other, clock_, parts());
+  EXPECT_ERROR(second.start(), Code::busy, "another daemon listens at " + config_.socket.string());
+  second.stop();
+  EXPECT_EQ(ask("GET", "/healthz").status, 200) << "the first goes on";
+}
+
+TEST_F(Http, ASocketThatAnotherMadeIsLeftToIt) {
+  start();
+  std::filesystem::remove(config_.socket);
+  Config other = config_;
+  other.data_dir = folder_ / "other";
+  Daemon second(other, clock_, parts());
+  second.start();
+  stop();
+  EXPECT_EQ(ask("GET", "/healthz").status, 200) << "the second goes on";
+  second.stop();
+  EXPECT_FALSE(std::filesystem::exists(config_.socket));
+}
+
 TEST_F(Http, WhatIsNotThereIs404AndWhatDoesNotAnswerIs405) {
   start();
   EXPECT_EQ(ask("GET", "/").status, 404);
