@@ -9,6 +9,7 @@
 #include <boost/beast/http.hpp>
 #include <optional>
 
+#include "cli/text.h"
 #include "daemon/api/wire.h"
 
 namespace conceptd::cli {
@@ -30,6 +31,28 @@ Error nobody_there(const std::filesystem::path& socket, const error_code& why) {
         "Start it with 'systemctl start conceptd', or 'conceptd --data-dir DIR'; if it listens elsewhere, say where "
         "with --socket PATH or $CONCEPTD_SOCKET.";
   return Error(Code::unavailable, message);
+}
+
+// Where in the body the first text stands that is not UTF-8: "photos[2].name".
+std::string field_not_utf8(const Json& body, const std::string& path) {
+  if (body.is_string()) return is_utf8(body.get_ref<const std::string&>()) ? std::string() : path;
+  std::string found;
+  if (body.is_array())
+    for (std::size_t i = 0; i < body.size() && found.empty(); ++i)
+      found = field_not_utf8(body[i], path + "[" + std::to_string(i) + "]");
+  if (body.is_object())
+    for (const auto& [name, value] : body.items())
+      if (found.empty()) found = field_not_utf8(value, path.empty() ? name : path + "." + name);
+  return found;
+}
+
+std::string text_of(const Json& body) {
+  try {
+    return body.dump();
+  } catch (const Json::type_error&) {
+    const std::string field = field_not_utf8(body, {});
+    throw Error(Code::invalid, "'" + field + "' is not UTF-8 text; write it in UTF-8", field);
+  }
 }
 
 // Connect, write, read, in that order; each step starts the next. What happened last is in `failure` and `step`.
@@ -61,6 +84,21 @@ struct Exchange {
 };
 
 }  // namespace
+
+std::string path_segment(std::string_view name) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string segment;
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                       c == '.' || c == '_' || c == '~';
+    if (plain)
+      segment += c;
+    else
+      segment.append({'%', kDigits[byte >> 4], kDigits[byte & 15]});
+  }
+  return segment;
+}
 
 Reply Client::exchange(const std::string& method, const std::string& path, std::string body,
                        std::chrono::milliseconds timeout) const {
@@ -100,7 +138,7 @@ std::string Client::get_bytes(const std::string& target) const {
 Json Client::get(const std::string& target) const { return parse_json(get_bytes(target), "the daemon's answer"); }
 
 Json Client::post(const std::string& target, const Json& body, std::chrono::milliseconds timeout) const {
-  return parse_json(accepted(exchange("POST", "/api/v1/" + target, body.dump(), timeout)), "the daemon's answer");
+  return parse_json(accepted(exchange("POST", "/api/v1/" + target, text_of(body), timeout)), "the daemon's answer");
 }
 
 }  // namespace conceptd::cli

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "core/error.h"
 #include "core/json.h"
@@ -15,6 +16,9 @@ struct Refusal : Error {
   explicit Refusal(api::ErrorBody refused) : Error(api::to_error(refused)), body(std::move(refused)) {}
   api::ErrorBody body;
 };
+
+// A name as one part of a target, whatever was typed: "My%20Mug".
+std::string path_segment(std::string_view name);
 
 struct Reply {
   int status = 0;
@@ -29,7 +33,7 @@ class Client {
   const std::filesystem::path& socket() const noexcept { return socket_; }
 
   // target begins after /api/v1: "concepts". Refusal if the daemon refuses; Error{unavailable}, with what to do about
-  // it, if nobody answers.
+  // it, if nobody answers; Error{invalid} naming the field of a body that is not UTF-8.
   Json get(const std::string& target) const;
   Json post(const std::string& target, const Json& body, std::chrono::milliseconds timeout = kTimeout) const;
   std::string get_bytes(const std::string& target) const;

@@ -1,7 +1,7 @@
 // A command of conceptctl: a file of its own under commands/, with its options, its help and what it does.
 //
 // Data goes to `out`, everything said about it to `err`; with --json exactly one document (or, for watch, one a line)
-// goes to `out`, the daemon's own answer where there is one.
+// goes to `out`: the daemon's own answer where there is one, and an error in the daemon's form whatever went wrong.
 #pragma once
 #include <functional>
 #include <iosfwd>
@@ -30,7 +30,8 @@ struct Context {
   std::function<int()> run{};  // what the parsed command will do; set by its callback
 
   Client client() const;
-  void print(const Json& document) const;  // to out, indented
+  void print(const Json& document) const;       // to out, indented
+  void print_line(const Json& document) const;  // to out, on one line, at once
 };
 
 // One for each file of commands/. They add a subcommand to app and set context.run when it is parsed.

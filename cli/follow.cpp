@@ -71,7 +71,7 @@ std::int64_t job_of(const Client& client, const std::string& text) {
   const bool number = !text.empty() && text.size() <= 15 &&
                       std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
   if (number) return std::stoll(text);
-  const auto detail = api::decode_answer<api::ConceptDetail>(client.get("concepts/" + text));
+  const auto detail = api::decode_answer<api::ConceptDetail>(client.get("concepts/" + path_segment(text)));
   if (detail.summary.active_job) return *detail.summary.active_job;
   if (detail.last_job) return detail.last_job->id;
   throw Error(Code::not_found, text + " has no job; start one with: conceptctl learn " + text);

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
 
 #include "cli/command.h"
@@ -38,12 +39,34 @@ std::string unknown_command(const CLI::App& app, const std::vector<std::string>&
 
 int report(const Context& context, const api::ErrorBody& body, int status) {
   if (context.json) {
-    context.out << api::encode_error(body).dump() << "\n";
+    context.print_line(api::encode_error(body));
     return status;
   }
   context.err << "conceptctl: " << printable(body.message) << "\n";
   for (const std::string& suggestion : body.suggestions) context.err << "  " << printable(suggestion) << "\n";
   return status;
+}
+
+// Asked for, as far as can be known before the arguments are understood.
+bool asks_for_json(const std::vector<std::string>& arguments) {
+  const auto end = std::find(arguments.begin(), arguments.end(), "--");
+  return std::find(arguments.begin(), end, "--json") != end;
+}
+
+void check_utf8(const std::vector<std::string>& arguments) {
+  for (std::size_t i = 0; i < arguments.size(); ++i)
+    if (!is_utf8(arguments[i]))
+      throw Error(Code::invalid,
+                  "argument " + std::to_string(i + 1) + ", '" + printable(arguments[i]) +
+                      "', is not UTF-8 text; write it in UTF-8, and give a file with such a name another one",
+                  "argument " + std::to_string(i + 1));
+}
+
+int report_usage(const Context& context, const CLI::App& app, const std::string& message) {
+  std::string help = "conceptctl ";
+  for (const CLI::App* command : app.get_subcommands()) help += command->get_name() + " ";
+  return report(context, {.code = "invalid", .message = message, .suggestions = {help + "--help says what it takes"}},
+                kExitUsage);
 }
 
 }  // namespace
@@ -52,14 +75,21 @@ Client Context::client() const {
   return Client(socket.empty() ? api::socket_to_connect() : std::filesystem::path(socket));
 }
 
-void Context::print(const Json& document) const { out << document.dump(2) << "\n"; }
+void Context::print(const Json& document) const {
+  out << document.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+}
+
+void Context::print_line(const Json& document) const {
+  out << document.dump(-1, ' ', false, Json::error_handler_t::replace) << std::endl;
+}
 
 int run_conceptctl(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err, bool terminal) {
   Context context{.out = out, .err = err, .terminal = terminal};
   CLI::App app("Teach the conceptd daemon what things look like, and ask it for pictures of them.", "conceptctl");
   app.require_subcommand(0, 1);
   app.fallthrough();
-  app.add_flag("--json", context.json, "One JSON document on stdout, errors included");
+  bool json = false;
+  app.add_flag("--json", json, "One JSON document on stdout, errors included");
   app.add_option("--socket", context.socket, "The daemon's socket (default: $CONCEPTD_SOCKET, or where it is found)")
       ->type_name("PATH");
   bool version = false;
@@ -68,24 +98,32 @@ int run_conceptctl(const std::vector<std::string>& arguments, std::ostream& out,
                             define_wait, define_generate, define_rollback, define_status, define_jobs, define_version})
     define(app, context);
   app.footer(kFooter);  // now, or every command would inherit it
+  context.json = asks_for_json(arguments);
   try {
+    check_utf8(arguments);
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
     if (const std::string unknown = unknown_command(app, arguments); !unknown.empty()) {
       return report(context, {.code = "invalid", .message = unknown}, kExitUsage);
     }
     app.parse(reversed);
+    context.json = json;
+    if (version && json) {
+      context.print({{"client", CONCEPTD_VERSION}});
+      return 0;
+    }
     if (version) {
       out << "conceptctl " << CONCEPTD_VERSION << "\n";
       return 0;
     }
+    if (!context.run && json) return report_usage(context, app, "a command is missing");
     if (!context.run) {
       out << app.help();
       return kExitUsage;
     }
     return context.run();
   } catch (const CLI::ParseError& error) {
-    const int status = app.exit(error, out, err);
-    return status == 0 ? 0 : kExitUsage;
+    if (error.get_exit_code() != 0) return report_usage(context, app, error.what());
+    return app.exit(error, out, err);  // --help
   } catch (const Refusal& refusal) {
     return report(context, refusal.body, exit_status(refusal.code()));
   } catch (const Error& error) {

@@ -8,8 +8,9 @@
 
 namespace conceptd::cli {
 
-// Control characters become "?": no text from outside may move a cursor.
+// Control characters, and bytes that are not UTF-8, become "?": no text from outside may move a cursor.
 std::string printable(std::string_view text);
+bool is_utf8(std::string_view text);
 std::string human_bytes(std::int64_t bytes);     // "24.8 KB"
 std::string human_seconds(double seconds);       // "1.3 s", "2 min 05 s", "3 h 20 min", "9 d 4 h"
 std::string human_time(const std::string& iso);  // "2026-11-21 01:14", in UTC

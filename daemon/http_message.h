@@ -10,7 +10,7 @@ namespace conceptd::daemon {
 
 struct HttpRequest {
   std::string method{};  // "GET"
-  std::string path{};    // "/api/v1/jobs", without the query
+  std::string path{};    // "/api/v1/jobs", as it was sent, without the query
   std::map<std::string, std::string> query{};
   std::string content_type{};
   std::string body{};

@@ -3,11 +3,13 @@
 #include <pwd.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/post.hpp>
 #include <limits>
 
 #include "core/log.h"
+#include "daemon/percent.h"
 
 namespace conceptd::daemon {
 namespace {
@@ -29,20 +31,11 @@ std::string peer_of(HttpSession::Protocol::socket& socket) {
   return "uid " + std::to_string(peer.uid);
 }
 
+// In a query, and only there, "+" is a space too.
 std::string unescaped(std::string_view text) {
-  const auto digit = [](char c) {
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-  };
-  std::string plain;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool escape = text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) >= 0 && digit(text[i + 2]) >= 0;
-    plain += escape ? static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2])) : text[i] == '+' ? ' ' : text[i];
-    if (escape) i += 2;
-  }
-  return plain;
+  std::string spaced(text);
+  std::replace(spaced.begin(), spaced.end(), '+', ' ');
+  return percent_decoded(spaced);
 }
 
 std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }

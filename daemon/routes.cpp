@@ -3,6 +3,7 @@
 #include "core/log.h"
 #include "daemon/api/limits.h"
 #include "daemon/api/wire.h"
+#include "daemon/percent.h"
 #include "registry/concept_name.h"
 
 namespace conceptd::daemon {
@@ -10,7 +11,7 @@ namespace {
 
 constexpr std::string_view kPrefix = "/api/v1/";
 
-// "concepts/kettle-7/learn" as a pattern, "concepts/{}/learn", and what stood in the braces.
+// "concepts/kettle-7/learn" as a pattern, "concepts/{}/learn", and what stood in the braces, decoded.
 struct Target {
   std::string pattern;
   std::string id;
@@ -22,8 +23,9 @@ Target target_of(std::string_view path) {
   for (std::size_t at = 0; at <= path.size(); ++part) {
     const std::size_t end = std::min(path.find('/', at), path.size());
     const std::string_view word = path.substr(at, end - at);
-    if (part == 1) target.id = word;
-    target.pattern += (part == 0 ? "" : "/") + (part == 1 ? "{}" : std::string(word));
+    if (part == 1) target.id = percent_decoded(word);
+    if (part > 0) target.pattern += '/';
+    target.pattern += part == 1 ? std::string_view("{}") : word;
     at = end + 1;
   }
   return target;
@@ -74,7 +76,7 @@ std::vector<std::string> suggestions(const Services& services, const HttpRequest
   constexpr std::string_view kConcepts = "/api/v1/concepts/";
   if (error.code() != Code::not_found || !request.path.starts_with(kConcepts)) return {};
   const std::string rest = request.path.substr(kConcepts.size());
-  return registry::near_misses(rest.substr(0, rest.find('/')), services.registry.names());
+  return registry::near_misses(percent_decoded(rest.substr(0, rest.find('/'))), services.registry.names());
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ namespace conceptd::cli {
 namespace {
 
 int history(const Context& context, const std::string& name) {
-  const Json answer = context.client().get("concepts/" + name + "/history");
+  const Json answer = context.client().get("concepts/" + path_segment(name) + "/history");
   if (context.json) {
     context.print(answer);
     return 0;

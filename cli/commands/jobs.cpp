@@ -57,7 +57,10 @@ void define_jobs(CLI::App& app, Context& context) {
   CLI::App* list = command->add_subcommand("list", "List jobs, newest first");
   auto id = std::make_shared<std::int64_t>();
   CLI::App* cancel = command->add_subcommand("cancel", "Stop a job that is queued or running");
-  cancel->add_option("job", *id, "Its number")->required()->check(CLI::PositiveNumber)->type_name("JOB");
+  cancel->add_option("job", *id, "Its number")
+      ->required()
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 53))
+      ->type_name("JOB");
   command->callback([&context, state, id, cancel] {
     if (cancel->parsed())
       context.run = [&context, id] { return cancel_job(context, *id); };

@@ -16,7 +16,8 @@ struct Options {
 };
 
 int learn(const Context& context, const Options& options) {
-  const Json answer = context.client().post("concepts/" + options.name + "/learn", api::encode(options.request));
+  const Json answer =
+      context.client().post("concepts/" + path_segment(options.name) + "/learn", api::encode(options.request));
   const auto queued = api::decode_answer<api::Queued>(answer);
   if (context.json && !options.wait) context.print(answer);
   if (!context.json)

@@ -14,7 +14,8 @@ struct Options {
 };
 
 int rollback(const Context& context, const Options& options) {
-  const Json answer = context.client().post("concepts/" + options.name + "/rollback", api::encode(options.request));
+  const Json answer =
+      context.client().post("concepts/" + path_segment(options.name) + "/rollback", api::encode(options.request));
   if (context.json) {
     context.print(answer);
     return 0;

@@ -55,7 +55,7 @@ void print_version(std::ostream& out, const api::VersionInfo& version) {
 }
 
 int show_concept(const Context& context, const std::string& name) {
-  const Json answer = context.client().get("concepts/" + name);
+  const Json answer = context.client().get("concepts/" + path_segment(name));
   if (context.json) {
     context.print(answer);
     return 0;

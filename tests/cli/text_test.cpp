@@ -23,6 +23,20 @@ TEST(Text, NumbersReadAsPeopleSayThem) {
 
 TEST(Text, NothingFromOutsideMovesTheCursor) { EXPECT_EQ(printable("a\x1b[2J\nb\x7f"), "a?[2J?b?"); }
 
+TEST(Text, WhatIsNotUtf8IsKnown) {
+  for (const char* text : {"", "kettle", "caf\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\xab\x96"}) {
+    EXPECT_TRUE(is_utf8(text)) << text;
+    EXPECT_EQ(printable(text), text);
+  }
+  for (const char* text : {"\xff", "caf\xe9", "\xc3", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x80"})
+    EXPECT_FALSE(is_utf8(text)) << printable(text);
+  EXPECT_EQ(printable("caf\xe9 \xc3"), "caf? ?");
+  EXPECT_EQ(printable("a\xc2\x9b"
+                      "2J"),
+            "a?2J")
+      << "a control character of two bytes";
+}
+
 TEST(Text, ColumnsStandStraight) {
   std::ostringstream out;
   print_table(out, {{"NAME", "N"}, {"caf\xc3\xa9", "1"}, {"kettle-7", "22"}});

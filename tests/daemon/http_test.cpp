@@ -76,6 +76,30 @@ TEST_F(Http, ASocketThatAnotherMadeIsLeftToIt) {
   EXPECT_FALSE(std::filesystem::exists(config_.socket));
 }
 
+TEST_F(Http, APartOfThePathIsDecodedOnce) {
+  start();
+  add_and_learn("kettle-7");
+  EXPECT_EQ(ask("GET", "/api/v1/concepts/kettle%2D7").status, 200);
+  const auto says = [&](const std::string& name) {
+    try {
+      client().get("concepts/" + cli::path_segment(name) + "/history");
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("it was found");
+  };
+  EXPECT_EQ(says("kettle-7"), "it was found");
+  EXPECT_THAT(says("My Mug"), HasSubstr("'My Mug' cannot be the name of a concept"));
+  EXPECT_THAT(says("kettle/7"), HasSubstr("'kettle/7' cannot be"));
+  EXPECT_THAT(says("x?y"), HasSubstr("'x?y' cannot be"));
+  EXPECT_THAT(says("a+b"), HasSubstr("'a+b' cannot be"));
+  EXPECT_THAT(says("%41"), HasSubstr("'%41' cannot be"));
+  EXPECT_THAT(says("kettle-8"), HasSubstr("did you mean kettle-7?"));
+  EXPECT_EQ(ask("GET", "/api/v1/concepts/%").status, 422);
+  EXPECT_EQ(ask("GET", "/api/v1/concepts/%00").status, 422);
+  EXPECT_EQ(ask("GET", "/api/v1/jobs?name=kettle%2d7&state=done").body.find("\"jobs\":[]"), std::string::npos);
+}
+
 TEST_F(Http, WhatIsNotThereIs404AndWhatDoesNotAnswerIs405) {
   start();
   EXPECT_EQ(ask("GET", "/").status, 404);
