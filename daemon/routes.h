@@ -5,8 +5,10 @@
 #include <string>
 
 #include "core/json.h"
+#include "daemon/api/concepts.h"
 #include "daemon/api/errors.h"
 #include "daemon/api/jobs.h"
+#include "daemon/api/status.h"
 #include "daemon/http_message.h"
 #include "daemon/services.h"
 
@@ -44,6 +46,10 @@ HttpResponse show_status(const Services& services);
 // Answers later, when the pictures are made.
 void generate(const Services& services, const HttpRequest& request, const Respond& respond);
 
+// The concept as clients see it, in the state that is published now.
+api::ConceptSummary summary_now(const Services& services, const registry::ConceptRecord& record);
+// The methods of learning, and how long the last jobs of each took that ended well.
+std::vector<api::MethodInfo> methods_of(const Services& services);
 // The job as clients see it, with the newest progress.
 api::JobInfo job_info(const Services& services, const registry::Job& job);
 

@@ -25,6 +25,13 @@ std::optional<std::string> preview_of(const Services& services, const registry::
   return version.preview ? std::optional(services.registry.preview(*version.preview)) : std::nullopt;
 }
 
+// What preview_of() would find, without reading it.
+bool has_preview(const Services& services, const registry::Job& job) {
+  if (services.runner.preview(job.id)) return true;
+  if (!job.result_version) return false;
+  return services.registry.version(registry::ConceptName::parse(job.name), *job.result_version).preview.has_value();
+}
+
 }  // namespace
 
 api::JobInfo job_info(const Services& services, const registry::Job& job) {
@@ -32,7 +39,7 @@ api::JobInfo job_info(const Services& services, const registry::Job& job) {
   if (const auto progress = services.runner.progress(job.id); progress && job.state == registry::JobState::running)
     fresh.progress = *progress;
   api::JobInfo info = to_api(fresh);
-  info.has_preview = services.runner.preview(job.id).has_value();
+  info.has_preview = has_preview(services, job);
   return info;
 }
 
@@ -55,9 +62,7 @@ HttpResponse list_jobs(const Services& services, const HttpRequest& request) {
 
 HttpResponse show_job(const Services& services, const std::string& id) {
   const registry::Job job = services.registry.jobs().get(number(id, "id"));
-  api::JobAnswer answer{.job = job_info(services, job)};
-  answer.job.has_preview = preview_of(services, job).has_value();
-  return json_response(api::encode(answer));
+  return json_response(api::encode(api::JobAnswer{.job = job_info(services, job)}));
 }
 
 HttpResponse cancel_job(const Services& services, const HttpRequest& request, const std::string& id) {

@@ -10,7 +10,22 @@ namespace {
 constexpr std::int64_t kDiskLow = 1ll << 30;
 constexpr int kJobsAveraged = 3;
 
-// How long the last jobs of each method took that ended well.
+api::CountsInfo to_api(const registry::Counts& counts) {
+  return {.concepts = counts.concepts,
+          .photos = counts.photos,
+          .photo_bytes = counts.photo_bytes,
+          .versions = counts.versions,
+          .delta_bytes = counts.delta_bytes,
+          .states = counts.states,
+          .jobs_queued = counts.jobs_queued,
+          .jobs_running = counts.jobs_running,
+          .jobs_done = counts.jobs_done,
+          .jobs_failed = counts.jobs_failed,
+          .database_bytes = counts.database_bytes};
+}
+
+}  // namespace
+
 std::vector<api::MethodInfo> methods_of(const Services& services) {
   const ModelFacts& facts = services.model.facts();
   const auto jobs =
@@ -32,22 +47,6 @@ std::vector<api::MethodInfo> methods_of(const Services& services) {
   }
   return methods;
 }
-
-api::CountsInfo to_api(const registry::Counts& counts) {
-  return {.concepts = counts.concepts,
-          .photos = counts.photos,
-          .photo_bytes = counts.photo_bytes,
-          .versions = counts.versions,
-          .delta_bytes = counts.delta_bytes,
-          .states = counts.states,
-          .jobs_queued = counts.jobs_queued,
-          .jobs_running = counts.jobs_running,
-          .jobs_done = counts.jobs_done,
-          .jobs_failed = counts.jobs_failed,
-          .database_bytes = counts.database_bytes};
-}
-
-}  // namespace
 
 HttpResponse show_status(const Services& services) {
   const ModelFacts& facts = services.model.facts();

@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/follow.h"
+#include "cli/settings_option.h"
 #include "daemon/api/wire.h"
 
 namespace conceptd::cli {
@@ -12,10 +13,12 @@ namespace {
 struct Options {
   std::string name;
   api::LearnAgain request;
+  std::vector<std::string> settings;
   bool wait = false;
 };
 
-int learn(const Context& context, const Options& options) {
+int learn(const Context& context, Options& options) {
+  options.request.settings = settings_from(options.settings);
   const Json answer =
       context.client().post("concepts/" + path_segment(options.name) + "/learn", api::encode(options.request));
   const auto queued = api::decode_answer<api::Queued>(answer);
@@ -36,6 +39,7 @@ void define_learn(CLI::App& app, Context& context) {
   command->add_option("--method", options->request.method, "How to learn it (default: the daemon's)");
   command->add_option("--steps", options->request.steps, "How long to learn (default: the method's)");
   command->add_option("--seed", options->request.seed, "Of learning");
+  add_set_option(*command, options->settings);
   command->add_flag("--wait", options->wait, "Show progress until it is learnt");
   command->callback([&context, options] { context.run = [&context, options] { return learn(context, *options); }; });
 }

@@ -14,6 +14,10 @@ struct Bytes {  // base64 on the wire
   std::string data{};
 };
 
+struct Settings {  // of a method: numbers by name, an object on the wire
+  Json values = Json::object();
+};
+
 struct PhotoUpload {
   std::string name{};  // what the file is called: shown, never opened
   Bytes data{};        // PNG, JPEG or WebP
@@ -28,6 +32,8 @@ struct AddConcept {
   std::optional<std::string> method{};
   std::optional<int> steps{};
   std::optional<std::int64_t> seed{};
+  std::optional<Settings> settings{};  // the method's others
+  std::optional<bool> dry_run{};       // check all, store nothing, answer Planned
 };
 
 struct PhotoInfo {
@@ -99,11 +105,29 @@ struct Queued {
   std::vector<std::string> warnings{};
 };
 
+// What would be stored and learnt: the answer to a dry run.
+struct Plan {
+  std::string name{};
+  std::string class_word{};  // "class"
+  std::string method{};
+  std::optional<int> steps{};
+  std::optional<std::int64_t> seed{};
+  std::optional<Settings> settings{};
+  std::vector<PhotoInfo> photos{};
+  std::optional<double> typical_seconds{};  // of the method's last jobs that ended well
+};
+
+struct Planned {
+  Plan plan{};
+  std::vector<std::string> warnings{};
+};
+
 // POST concepts/{name}/learn
 struct LearnAgain {
   std::optional<std::string> method{};
   std::optional<int> steps{};
   std::optional<std::int64_t> seed{};
+  std::optional<Settings> settings{};
 };
 
 // POST concepts/{name}/rollback

@@ -18,7 +18,7 @@
 
 namespace conceptd::api {
 
-// For numbers: the value. For texts: bytes. For lists: items. For Bytes: bytes after decoding.
+// For numbers: the value. For texts: bytes. For lists and Settings: items. For Bytes: bytes after decoding.
 struct Bounds {
   double min = -9e15;
   double max = 9e15;
@@ -38,6 +38,8 @@ class FieldWriter {
       return value;
     } else if constexpr (std::is_same_v<T, Bytes>) {
       return base64_encode(value.data);
+    } else if constexpr (std::is_same_v<T, Settings>) {
+      return value.values;
     } else if constexpr (requires { value.has_value(); }) {
       return value ? to_json(*value) : Json(nullptr);
     } else if constexpr (requires { value.capacity(); }) {
@@ -127,6 +129,8 @@ class FieldReader {
       read_text(json, value, bounds, path);
     } else if constexpr (std::is_same_v<T, Bytes>) {
       read_bytes(json, value, bounds, path);
+    } else if constexpr (std::is_same_v<T, Settings>) {
+      read_settings(json, value, bounds, path);
     } else if constexpr (requires { value.has_value(); }) {
       if (json.is_null()) {
         value.reset();
@@ -167,6 +171,15 @@ class FieldReader {
     std::optional<std::string> bytes = base64_decode(text);
     if (!bytes) throw wrong(path, "base64 as in RFC 4648, with padding and without line breaks");
     value.data = std::move(*bytes);
+  }
+
+  void read_settings(const Json& json, Settings& value, const Bounds& bounds, const std::string& path) const {
+    if (!json.is_object()) throw wrong(path, "an object of numbers by name");
+    if (strict_ && static_cast<double>(json.size()) > bounds.max)
+      throw wrong(path, "an object of at most " + number(bounds.max));
+    for (const auto& [name, setting] : json.items())
+      if (strict_ && (!setting.is_number() || name.size() > 63)) throw wrong(path + "." + printable(name), "a number");
+    value.values = json;
   }
 
   const Json& json_;

@@ -7,15 +7,18 @@ namespace conceptd::api {
 
 inline constexpr std::size_t kPromptBytesMax = 2000;
 inline constexpr int kStepsMax = 200;  // of sampling
-inline constexpr int kLearnStepsMax = 20'000;
-inline constexpr int kCountMax = 16;  // pictures a request
-inline constexpr int kSideMin = 16;   // pixels of a picture asked for
+inline constexpr int kLearnStepsMax = 10'000;
+inline constexpr int kSettingsMax = 32;  // of a method, in one request
+inline constexpr int kCountMax = 16;     // pictures a request
+inline constexpr int kSideMin = 16;      // pixels of a picture asked for
 inline constexpr int kSideMax = 2048;
 inline constexpr double kGuidanceMax = 30;
 inline constexpr std::int64_t kSeedMax = (std::int64_t{1} << 53) - 1;  // every JSON reader has these numbers exactly
 inline constexpr std::size_t kPhotosMax = 30;
 inline constexpr std::size_t kPhotoBytesMax = 16u << 20;
 inline constexpr std::size_t kAddBytesMax = 96u << 20;  // the body of POST /concepts
+// All photos of a request: base64 makes four bytes of three, and a megabyte is left for the rest of the body.
+inline constexpr std::size_t kPhotosBytesMax = (kAddBytesMax - (1u << 20)) / 4 * 3;
 inline constexpr std::size_t kBodyBytesMax = 1u << 20;  // any other body
 inline constexpr std::size_t kReasonBytesMax = 500;
 

@@ -44,7 +44,7 @@ CONCEPTD_WIRE(PhotoUpload) {
 CONCEPTD_WIRE(AddConcept) {
   field("name", v.name, kName), field("class", v.class_word, kWord), field("photos", v.photos, {.max = kPhotosMax});
   field("method", v.method, kWord), field("steps", v.steps, {.min = 1, .max = kLearnStepsMax});
-  field("seed", v.seed, kSeed);
+  field("seed", v.seed, kSeed), field("settings", v.settings, {.max = kSettingsMax}), field("dry_run", v.dry_run);
 }
 
 CONCEPTD_WIRE(PhotoInfo) {
@@ -76,9 +76,17 @@ CONCEPTD_WIRE(ConceptList) { field("concepts", v.concepts), field("state", v.sta
 CONCEPTD_WIRE(History) { field("name", v.name), field("versions", v.versions); }
 CONCEPTD_WIRE(Queued) { field("concept", v.summary), field("job", v.job), field("warnings", v.warnings); }
 
+CONCEPTD_WIRE(Plan) {
+  field("name", v.name), field("class", v.class_word), field("method", v.method), field("steps", v.steps);
+  field("seed", v.seed), field("settings", v.settings), field("photos", v.photos);
+  field("typical_seconds", v.typical_seconds);
+}
+
+CONCEPTD_WIRE(Planned) { field("plan", v.plan), field("warnings", v.warnings); }
+
 CONCEPTD_WIRE(LearnAgain) {
   field("method", v.method, kWord), field("steps", v.steps, {.min = 1, .max = kLearnStepsMax});
-  field("seed", v.seed, kSeed);
+  field("seed", v.seed, kSeed), field("settings", v.settings, {.max = kSettingsMax});
 }
 
 CONCEPTD_WIRE(RollBack) {
@@ -210,6 +218,7 @@ CONCEPTD_ANSWER(ConceptDetail)
 CONCEPTD_ANSWER(ConceptList)
 CONCEPTD_ANSWER(History)
 CONCEPTD_ANSWER(Queued)
+CONCEPTD_ANSWER(Planned)
 CONCEPTD_ANSWER(RolledBack)
 CONCEPTD_ANSWER(GenerateResponse)
 CONCEPTD_ANSWER(Provenance)

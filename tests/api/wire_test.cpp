@@ -61,6 +61,28 @@ TEST(Requests, NameTheFieldAtFault) {
   EXPECT_EQ(field_at_fault<GenerateRequest>({{"prompt", std::string(kPromptBytesMax + 1, 'a')}}), "prompt");
 }
 
+TEST(Requests, HoldAsManyStepsAsTheLearnersTake) {
+  Json json = add_request();
+  json["steps"] = kLearnStepsMax + 1;
+  EXPECT_EQ(field_at_fault<AddConcept>(json), "steps");
+  EXPECT_EQ(decode_request<LearnAgain>({{"steps", 10'000}}).steps, 10'000);
+  EXPECT_EQ(field_at_fault<LearnAgain>({{"steps", 10'001}}), "steps");
+}
+
+TEST(Requests, CarryTheMethodsSettingsAsNumbersByName) {
+  Json json = add_request();
+  json["settings"] = {{"rate", 0.005}, {"batch", 4}};
+  EXPECT_EQ(decode_request<AddConcept>(json).settings->values, json["settings"]);
+  EXPECT_EQ(encode(decode_request<AddConcept>(json))["settings"], json["settings"]);
+  EXPECT_FALSE(decode_request<LearnAgain>({{"settings", nullptr}}).settings);
+  EXPECT_EQ(field_at_fault<LearnAgain>({{"settings", 5}}), "settings");
+  EXPECT_EQ(field_at_fault<LearnAgain>({{"settings", {{"rate", "fast"}}}}), "settings.rate");
+  EXPECT_EQ(field_at_fault<LearnAgain>({{"settings", {{"rate", {1}}}}}), "settings.rate");
+  Json many = Json::object();
+  for (int i = 0; i <= kSettingsMax; ++i) many["s" + std::to_string(i)] = i;
+  EXPECT_EQ(field_at_fault<LearnAgain>({{"settings", many}}), "settings");
+}
+
 TEST(Requests, KeepNumbersInTheirRange) {
   const auto with = [](const char* name, const Json& value) { return Json{{"prompt", "a"}, {name, value}}; };
   for (const Json& wrong : {Json(0), Json(-1), Json(1'000'000), Json(1e300), Json(2.5), Json(true), Json("2"),

@@ -56,8 +56,52 @@ TEST_F(Commands, AddSendsNothingItCannotRead) {
   EXPECT_EQ(text.status, 7);
   EXPECT_THAT(text.err, HasSubstr("text.jpg: it is something unknown; photos are PNG, JPEG or WebP"));
   EXPECT_EQ(run({"add", "kettle-7", "/nowhere.png", "--class", "kettle"}).status, 4);
-  EXPECT_EQ(run({"add", "kettle-7", plant_photo("a.png"), "--class", "kettle", "-n"}).status, 0);
   EXPECT_FALSE(asked_.contains("POST /api/v1/concepts"));
+}
+
+TEST_F(Commands, ADryRunSaysWhatTheDaemonUnderstood) {
+  const api::Planned planned{
+      .plan = {.name = "kettle-7",
+               .class_word = "kettle",
+               .method = "perfusion",
+               .settings = api::Settings{{{"rate", 0.5}}},
+               .photos = {{.media_type = "image/png", .name = "a.png", .width = 64, .height = 48}}},
+      .warnings = {"careful"}};
+  answers_["POST /api/v1/concepts"] = {.body = api::encode(planned).dump()};
+  const std::vector<std::string> words{"add", "kettle-7", plant_photo("a.png"), "--class", "kettle", "-n"};
+  const Ran ran = run(words);
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_EQ(Json::parse(asked_["POST /api/v1/concepts"])["dry_run"], true);
+  EXPECT_THAT(ran.out, HasSubstr("perfusion, rate 0.5"));
+  EXPECT_THAT(ran.out, HasSubstr("64x48"));
+  EXPECT_THAT(ran.out, HasSubstr("Nothing was queued"));
+  EXPECT_EQ(ran.err, "warning: careful\n");
+  std::vector<std::string> json = words;
+  json.emplace_back("--json");
+  EXPECT_EQ(Json::parse(run(json).out), api::encode(planned));
+  answers_.erase("POST /api/v1/concepts");
+  EXPECT_EQ(run(words).status, 4) << "what the daemon refuses is refused";
+}
+
+TEST_F(Commands, SettingsOfTheMethodAreSetByName) {
+  answers_["POST /api/v1/concepts/kettle-7/learn"] = {.status = 202,
+                                                      .body = api::encode(api::Queued{.job = job("queued")}).dump()};
+  answers_["POST /api/v1/concepts"] = answers_["POST /api/v1/concepts/kettle-7/learn"];
+  EXPECT_EQ(run({"learn", "--set", "rate=0.005", "--set", "batch=4", "kettle-7"}).status, 0);
+  const Json expected{{"rate", 0.005}, {"batch", 4}};
+  EXPECT_EQ(Json::parse(asked_["POST /api/v1/concepts/kettle-7/learn"])["settings"], expected);
+  const Ran added =
+      run({"add", "--set", "rate=0.005", "kettle-7", plant_photo("a.png"), "--class", "kettle", "--set", "batch=4"});
+  EXPECT_EQ(added.status, 0) << added.err;
+  EXPECT_EQ(Json::parse(asked_["POST /api/v1/concepts"])["settings"], expected);
+  asked_.clear();
+  for (const char* wrong : {"rate", "=1", "rate=fast", "rate=", "rate=[1]"}) {
+    const Ran ran = run({"learn", "kettle-7", "--set", wrong});
+    EXPECT_EQ(ran.status, 7) << wrong;
+    EXPECT_THAT(ran.err, HasSubstr(std::string("--set ") + wrong));
+  }
+  EXPECT_EQ(run({"learn", "kettle-7", "--set", "rate=1", "--set", "rate=2"}).status, 7);
+  EXPECT_TRUE(asked_.empty());
 }
 
 TEST_F(Commands, ANameIsOnePartOfTheTargetWhateverItHolds) {

@@ -108,6 +108,47 @@ TEST_F(Concepts, WhatIsRefusedLeavesNoTrace) {
   EXPECT_EQ(status().state.id, 1);
 }
 
+TEST_F(Concepts, ADryRunChecksAllAndStoresNothing) {
+  start();
+  add_and_learn("kettle-7");
+  api::AddConcept request = request_for("mug-2");
+  request.steps = 7;
+  request.dry_run = true;
+  const cli::Reply reply = client().exchange("POST", "/api/v1/concepts", api::encode(request).dump(), 30s);
+  EXPECT_EQ(reply.status, 200);
+  const auto planned = api::decode_answer<api::Planned>(Json::parse(reply.body));
+  EXPECT_EQ(planned.plan.name, "mug-2");
+  EXPECT_EQ(planned.plan.class_word, "kettle");
+  EXPECT_EQ(planned.plan.method, "fake");
+  EXPECT_EQ(planned.plan.steps, 7);
+  EXPECT_TRUE(planned.plan.typical_seconds);
+  ASSERT_EQ(planned.plan.photos.size(), 3u);
+  EXPECT_EQ(planned.plan.photos[1].digest, Digest::of(photo(50)).tagged());
+  EXPECT_EQ(planned.plan.photos[1].width, 64);
+  EXPECT_TRUE(planned.warnings.empty());
+  request.name = "kettle-7";
+  EXPECT_EQ(refused("concepts", api::encode(request)).first, 409);
+  request.name = "mug-2";
+  request.photos[2] = request.photos[0];
+  EXPECT_EQ(refused("concepts", api::encode(request)).second.field, "photos[2]");
+  EXPECT_EQ(status().counts.concepts, 1);
+  EXPECT_EQ(status().counts.photos, 3);
+  EXPECT_EQ(status().counts.jobs_queued + status().counts.jobs_running, 0);
+}
+
+TEST_F(Concepts, CaptionsAreKeptWithAWarningThatNothingLearnsFromThem) {
+  start();
+  api::AddConcept request = request_for("kettle-7");
+  request.photos[0].caption = "";
+  EXPECT_TRUE(api::decode_answer<api::Queued>(client().post("concepts", api::encode(request))).warnings.empty());
+  request = request_for("mug-2");
+  request.photos[1].caption = "a <mug-2> on a table";
+  const auto queued = api::decode_answer<api::Queued>(client().post("concepts", api::encode(request)));
+  ASSERT_EQ(queued.warnings.size(), 1u);
+  EXPECT_THAT(queued.warnings[0], HasSubstr("no method learns from captions yet"));
+  EXPECT_EQ(show("mug-2").photos[1].caption, "a <mug-2> on a table");
+}
+
 TEST_F(Concepts, AnUnknownNameIsAnErrorWithNearMisses) {
   start();
   add_and_learn("kettle-7");

@@ -91,6 +91,33 @@ TEST_F(Jobs, AWorkerThatDoesNotStartSaysSo) {
   EXPECT_THAT(job.error_message, HasSubstr("it ended with status 1"));
 }
 
+TEST_F(Jobs, SayTheSameOfTheirPreviewInAListAndAlone) {
+  start();
+  add_and_learn("kettle-7");
+  const auto all = api::decode_answer<api::JobList>(client().get("jobs"));
+  ASSERT_EQ(all.jobs.size(), 1u);
+  EXPECT_TRUE(all.jobs[0].has_preview);
+  EXPECT_TRUE(job(all.jobs[0].id).has_preview);
+  EXPECT_EQ(picture::decode(client().get_bytes("jobs/1/preview.png")).rgb.size(), 6u);
+  EXPECT_FALSE(wait_for(add("refuse", "other")).has_preview);
+}
+
+TEST_F(Jobs, CarryTheMethodsOwnSettings) {
+  start();
+  api::AddConcept request = request_for("kettle-7");
+  request.steps = 5;
+  request.settings = api::Settings{{{"rate", 0.5}}};
+  const Json added = client().post("concepts", api::encode(request));
+  ASSERT_EQ(wait_for(api::decode_answer<api::Queued>(added).job.id).state, "done");
+  EXPECT_EQ(show("kettle-7").live->settings, (Json{{"rate", 0.5}, {"steps", 5}}));
+  const Json again = client().post("concepts/kettle-7/learn", {{"settings", {{"batch", 2}}}});
+  ASSERT_EQ(wait_for(api::decode_answer<api::Queued>(again).job.id).state, "done");
+  EXPECT_EQ(show("kettle-7").live->settings, (Json{{"batch", 2}}));
+  const auto [code, error] = refused("concepts/kettle-7/learn", {{"settings", {{"steps", 2}}}});
+  EXPECT_EQ(code, 422);
+  EXPECT_EQ(error.field, "settings.steps");
+}
+
 TEST_F(Jobs, AreListedNewestFirst) {
   start();
   add_and_learn("kettle-7");
