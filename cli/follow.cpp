@@ -95,13 +95,15 @@ std::string progress_line(const api::JobInfo& job) {
   return line;
 }
 
-Followed follow(const Context& context, std::int64_t id, Show show, std::optional<double> timeout_s) {
+Followed follow(const Context& context, std::int64_t id, Show show, std::optional<double> timeout_s,
+                const std::function<void(const Client&, const api::JobInfo&)>& also) {
   const Client client = context.client();
   const auto began = Monotonic::now();
   Display display(context, show);
   for (;;) {
     Followed followed{.job = job_now(client, id), .timed_out = false};
     display.update(followed.job);
+    if (also) also(client, followed.job);
     if (followed.job.is_over()) return followed;
     const double passed = std::chrono::duration<double>(Monotonic::now() - began).count();
     if (timeout_s && passed >= *timeout_s) {

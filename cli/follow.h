@@ -1,6 +1,7 @@
 // Following one job to its end: what watch, wait, add --wait and learn --wait have in common.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -22,7 +23,9 @@ struct Followed {
 
 // "7" is a job; anything else is a concept, whose open job it is, or its last. Error{not_found} if it has none.
 std::int64_t job_of(const Client& client, const std::string& job_or_name);
-Followed follow(const Context& context, std::int64_t job, Show show, std::optional<double> timeout_s = {});
+// `also` sees the job each time it is looked at, and how it ended.
+Followed follow(const Context& context, std::int64_t job, Show show, std::optional<double> timeout_s = {},
+                const std::function<void(const Client&, const api::JobInfo&)>& also = {});
 // Says how it ended, what to do next, and gives the exit status.
 int report_end(const Context& context, const Followed& followed);
 std::string progress_line(const api::JobInfo& job);

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "cli/text.h"
+#include "cli/user_files.h"
 #include "core/error.h"
-#include "core/file_io.h"
 #include "daemon/api/limits.h"
 
 namespace conceptd::cli {
@@ -27,13 +28,28 @@ std::vector<fs::path> files_of(const std::vector<std::string>& paths) {
       continue;
     }
     std::vector<fs::path> inside;
-    for (const fs::directory_entry& entry : fs::directory_iterator(path))
-      if (entry.is_regular_file() && named_like_a_photo(entry.path())) inside.push_back(entry.path());
+    try {
+      for (const fs::directory_entry& entry : fs::directory_iterator(path))
+        if (entry.is_regular_file() && named_like_a_photo(entry.path())) inside.push_back(entry.path());
+    } catch (const fs::filesystem_error& error) {
+      throw Error(Code::invalid, "cannot look into the folder " + path + ": " + error.code().message(), "photos");
+    }
     if (inside.empty()) throw Error(Code::not_found, "there is no PNG, JPEG or WebP in the folder " + path, "photos");
     std::sort(inside.begin(), inside.end());
     files.insert(files.end(), inside.begin(), inside.end());
   }
   return files;
+}
+
+Error too_large(const std::vector<fs::path>& files) {
+  std::uintmax_t together = 0;
+  std::error_code failed;
+  for (const fs::path& file : files)
+    if (const std::uintmax_t bytes = fs::file_size(file, failed); !failed) together += bytes;
+  return Error(Code::exhausted,
+               "the photos have together " + human_bytes(static_cast<std::int64_t>(together)) + ", more than the " +
+                   human_bytes(api::kPhotosBytesMax) + " that one request holds; choose fewer or smaller ones",
+               "photos");
 }
 
 }  // namespace
@@ -46,14 +62,20 @@ std::vector<PhotoFile> read_photos(const std::vector<std::string>& paths) {
         std::to_string(files.size()) + " photos are too many; choose the best " + std::to_string(api::kPhotosMax),
         "photos");
   std::vector<PhotoFile> photos;
+  std::uint64_t total = 0;
   for (std::size_t i = 0; i < files.size(); ++i) {
+    const std::string field = "photos[" + std::to_string(i) + "]";
+    if (!is_utf8(files[i].string()))
+      throw Error(Code::invalid, printable(files[i].string()) + ": its name is not UTF-8 text; rename the file", field);
     try {
-      PhotoFile photo{.path = files[i].string(), .bytes = read_file(files[i], api::kPhotoBytesMax)};
+      PhotoFile photo{.path = files[i].string(), .bytes = read_user_file(files[i], api::kPhotoBytesMax)};
       photo.info = picture::inspect(photo.bytes);
+      total += photo.bytes.size();
       photos.push_back(std::move(photo));
     } catch (const Error& error) {
-      throw Error(error.code(), files[i].string() + ": " + error.what(), "photos[" + std::to_string(i) + "]");
+      throw Error(error.code(), files[i].string() + ": " + error.what(), field);
     }
+    if (total > api::kPhotosBytesMax) throw too_large(files);
   }
   return photos;
 }

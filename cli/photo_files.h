@@ -15,7 +15,8 @@ struct PhotoFile {
   picture::Info info{};
 };
 
-// Error{invalid} or Error{not_found} with the field "photos[i]" and the file's name.
+// Error{invalid} or Error{not_found} with the field "photos[i]" and the file's name; Error{exhausted} if they are
+// together more than a request holds.
 std::vector<PhotoFile> read_photos(const std::vector<std::string>& paths);
 
 }  // namespace conceptd::cli

@@ -1,12 +1,14 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <ostream>
 
 #include "cli/command.h"
 #include "cli/text.h"
+#include "cli/user_files.h"
 #include "core/digest.h"
+#include "daemon/api/limits.h"
 #include "daemon/api/wire.h"
 
 namespace conceptd::cli {
@@ -34,7 +36,8 @@ fs::path path_for(const std::string& output, std::int64_t seed, std::size_t inde
   const fs::path own = "conceptd-" + std::to_string(seed) + ".png";
   if (output.empty()) return own;
   const fs::path path = output;
-  if (output.ends_with("/") || fs::is_directory(path)) return path / own;
+  std::error_code ignored;
+  if (output.ends_with("/") || fs::is_directory(path, ignored)) return path / own;
   if (count == 1) return path;
   return path.parent_path() / (path.stem().string() + "-" + std::to_string(index + 1) + path.extension().string());
 }
@@ -44,16 +47,17 @@ void write_picture(const Context& context, const fs::path& path, const std::stri
     context.out << bytes << std::flush;
     return;
   }
-  if (path.has_parent_path()) fs::create_directories(path.parent_path());
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << bytes << std::flush;
-  if (!file) throw Error(Code::unavailable, "cannot write " + path.string(), "output");
+  write_output(path, bytes, "output");
 }
 
 int generate(const Context& context, Options& options) {
   if (!options.size.empty()) set_size(options.request, options.size);
   if (options.output == "-" && (options.request.count.value_or(1) != 1 || context.json))
     throw Error(Code::invalid, "-o - is for one picture, and not with --json", "output");
+  // A picture may take minutes: what would keep it from being written is found before.
+  const auto count = static_cast<std::size_t>(std::clamp(options.request.count.value_or(1), 1, api::kCountMax));
+  for (std::size_t i = 0; i < count && options.output != "-"; ++i)
+    prepare_output(path_for(options.output, options.request.seed.value_or(0), i, count), "output");
   const auto answer = api::decode_answer<api::GenerateResponse>(
       context.client().post("generate", api::encode(options.request), kPatience));
   Json report = api::encode(answer);

@@ -5,7 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/text.h"
-#include "core/file_io.h"
+#include "cli/user_files.h"
 #include "core/picture/picture.h"
 #include "daemon/api/wire.h"
 
@@ -20,7 +20,7 @@ bool names_a_picture(const std::string& text) {
 }
 
 int show_picture(const Context& context, const std::string& path) {
-  const auto provenance = api::provenance_from(picture::read_png_texts(read_file(path, kPictureBytesMax)));
+  const auto provenance = api::provenance_from(picture::read_png_texts(read_user_file(path, kPictureBytesMax)));
   if (context.json) {
     context.print(api::encode(provenance));
     return 0;

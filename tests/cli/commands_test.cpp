@@ -119,6 +119,25 @@ TEST_F(Commands, ANameIsOnePartOfTheTargetWhateverItHolds) {
                          "POST /api/v1/concepts/caf%C3%A9/learn", "GET /api/v1/concepts/a%23b"));
 }
 
+TEST_F(Commands, WatchFindsTheJobThatRunsHoweverManyCameAfterIt) {
+  api::JobInfo waiting = job("queued");
+  waiting.id = 900, waiting.queue_position = 2;
+  jobs_are("running", {job("running")});
+  jobs_are("queued", {waiting});
+  job_is("done");
+  EXPECT_EQ(run({"watch"}).status, 0);
+  EXPECT_TRUE(asked_.contains("GET /api/v1/jobs/7"));
+  jobs_are("running", {});
+  api::JobInfo next = job("queued");
+  next.queue_position = 1;
+  jobs_are("queued", {waiting, next});
+  asked_.clear();
+  EXPECT_EQ(run({"watch"}).status, 0);
+  EXPECT_TRUE(asked_.contains("GET /api/v1/jobs/7")) << "the next of the queue";
+  jobs_are("queued", {});
+  EXPECT_EQ(run({"watch"}).status, 4);
+}
+
 TEST_F(Commands, ARefusalCarriesItsSuggestions) {
   const Ran ran = run({"show", "x"});
   EXPECT_EQ(ran.status, 4);
