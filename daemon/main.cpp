@@ -46,7 +46,9 @@ int next_signal() {
 int run_daemon(const Config& config) {
   catch_signals();
   const SystemClock clock;
-  Daemon daemon(config, clock, {.open_model = open_torch_model, .worker_command = {"/proc/self/exe", "learn-worker"}});
+  std::vector<std::string> worker{"/proc/self/exe", "learn-worker", "--level", config.log_level};
+  if (config.log_json) worker.emplace_back("--json");
+  Daemon daemon(config, clock, {.open_model = open_torch_model, .worker_command = std::move(worker)});
   daemon.start();
   notify_service_manager("READY=1");
   spdlog::info("signal {}: stopping", next_signal());
@@ -72,13 +74,16 @@ int run(int argc, char** argv) {
   app.add_flag("--check-config", check, "Only say whether the configuration can be used");
   app.add_flag("--version", version, "Print the version");
   CLI::App* worker = app.add_subcommand("learn-worker", "")->group("");  // for the daemon itself
+  LogSettings worker_log{.process = "learn-worker"};
+  worker->add_option("--level", worker_log.level);
+  worker->add_flag("--json", worker_log.json);
   CLI11_PARSE(app, argc, argv);
   if (version) {
     std::cout << "conceptd " << CONCEPTD_VERSION << "\n";
     return 0;
   }
   if (worker->parsed()) {
-    set_up_logging({.process = "learn-worker"});
+    set_up_logging(worker_log);
     settle_worker_process(kWorkerFd);
     return run_learn_worker(FrameChannel(kWorkerFd), learn_with_torch);
   }

@@ -11,6 +11,7 @@
 
 #include "core/json.h"
 #include "core/picture/picture.h"
+#include "daemon/api/choices.h"
 #include "tests/support/temp_folder.h"
 
 extern char** environ;
@@ -34,6 +35,23 @@ Ran run(const std::string& command) {
   while (const std::size_t got = std::fread(piece, 1, sizeof piece, pipe)) ran.out.append(piece, got);
   ran.status = WEXITSTATUS(::pclose(pipe));
   return ran;
+}
+
+// The processes that this one has started and that still run.
+std::vector<pid_t> children_of(pid_t parent) {
+  std::vector<pid_t> children;
+  for (const fs::directory_entry& entry : fs::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename().string();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    const std::string stat = test::contents(entry.path() / "stat");  // "pid (command) state parent ..."
+    char state = 0;
+    int started_by = 0;
+    const std::size_t after = stat.rfind(')');
+    if (after != std::string::npos && std::sscanf(stat.c_str() + after + 1, " %c %d", &state, &started_by) == 2 &&
+        started_by == parent && state != 'Z')
+      children.push_back(std::stoi(name));
+  }
+  return children;
 }
 
 fs::path base_folder() {
@@ -114,6 +132,9 @@ TEST_F(Programs, LearnGenerateAndRollBack) {
   const Json status = Json::parse(ctl("status --json").out);
   EXPECT_EQ(status["state"]["id"], 3);
   EXPECT_FALSE(status["machine"]["blas"].get<std::string>().empty());
+  EXPECT_EQ(status["samplers"], Json(api::kSamplers)) << "what --check-config knows";
+  for (const Json& method : status["methods"])
+    EXPECT_THAT(api::kMethods, testing::Contains(method["name"].get<std::string>()));
 }
 
 TEST_F(Programs, PerfusionLearnsWhereTheBaseHasACovariance) {
@@ -127,7 +148,9 @@ TEST_F(Programs, AWorkerThatIsKilledIsReplaced) {
   ASSERT_EQ(ctl("add thing-1 " + photos() + " --class mug --method textual_inversion --steps 8").status, 0);
   for (int i = 0; i < 600; ++i, std::this_thread::sleep_for(50ms))
     if (Json::parse(ctl("jobs --json").out)["jobs"][0]["progress"]["step"] > 0) break;
-  ASSERT_EQ(run("pkill -KILL -P " + std::to_string(pid_)).status, 0);
+  const std::vector<pid_t> workers = children_of(pid_);
+  ASSERT_EQ(workers.size(), 1u);
+  ASSERT_EQ(::kill(workers.front(), SIGKILL), 0);
   EXPECT_EQ(ctl("wait thing-1 --timeout 600").status, 0);
   EXPECT_EQ(Json::parse(ctl("jobs --json").out)["jobs"][0]["attempts"], 2);
 }
