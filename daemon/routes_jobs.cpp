@@ -17,9 +17,9 @@ std::int64_t number(const std::string& text, const char* field) {
   return value;
 }
 
-// Of the job that runs, or of the version that it became.
+// Of the job that runs, or of the version that it became. A job that has ended may be the runner's for a moment more.
 std::optional<std::string> preview_of(const Services& services, const registry::Job& job) {
-  if (std::optional<std::string> png = services.runner.preview(job.id)) return png;
+  if (job.state == registry::JobState::running) return services.runner.preview(job.id);
   if (!job.result_version) return std::nullopt;
   const auto version = services.registry.version(registry::ConceptName::parse(job.name), *job.result_version);
   return version.preview ? std::optional(services.registry.preview(*version.preview)) : std::nullopt;
@@ -27,7 +27,7 @@ std::optional<std::string> preview_of(const Services& services, const registry::
 
 // What preview_of() would find, without reading it.
 bool has_preview(const Services& services, const registry::Job& job) {
-  if (services.runner.preview(job.id)) return true;
+  if (job.state == registry::JobState::running) return services.runner.preview(job.id).has_value();
   if (!job.result_version) return false;
   return services.registry.version(registry::ConceptName::parse(job.name), *job.result_version).preview.has_value();
 }
