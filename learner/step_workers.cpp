@@ -41,7 +41,7 @@ double StepWorkers::backward(const Draw& draw, const Tensor& states, const std::
     auto sum = gradients[0][k + 1];
     for (std::size_t part = 1; part < gradients.size(); ++part) sum = sum + gradients[part][k + 1];
     auto leaf = leaves[k];
-    leaf.mutable_grad() = sum;
+    leaf.mutable_grad() = sum.clone();  // of one part alone it may be a view, which an optimiser cannot clear
   }
   std::vector<Tensor> of_states;
   for (auto& part : gradients) of_states.push_back(part[0]);
