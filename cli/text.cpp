@@ -7,6 +7,8 @@
 #include <numeric>
 #include <ostream>
 
+#include "core/utf8.h"
+
 namespace conceptd::cli {
 namespace {
 
@@ -15,27 +17,6 @@ std::string format(const char* form, Values... values) {
   std::array<char, 64> text{};
   std::snprintf(text.data(), text.size(), form, values...);
   return text.data();
-}
-
-// The character that text begins with, and its bytes; 0 bytes if what stands there is not UTF-8.
-struct Character {
-  std::uint32_t code = 0;
-  std::size_t bytes = 0;
-};
-
-Character first_of(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  if (byte(0) < 0x80) return {byte(0), 1};
-  const std::size_t bytes = byte(0) >= 0xf0 ? 4 : byte(0) >= 0xe0 ? 3 : 2;
-  if (byte(0) < 0xc2 || byte(0) > 0xf4) return {};
-  std::uint32_t code = byte(0) & (0xffu >> (bytes + 1));
-  for (std::size_t i = 1; i < bytes; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return {};
-    code = code << 6 | (byte(i) & 0x3f);
-  }
-  constexpr std::array<std::uint32_t, 5> kLeast{0, 0, 0x80, 0x800, 0x10000};
-  const bool surrogate = code >= 0xd800 && code <= 0xdfff;
-  return code < kLeast[bytes] || code > 0x10ffff || surrogate ? Character{} : Character{code, bytes};
 }
 
 // Characters, not bytes, so that a column with UTF-8 in it stays straight.
@@ -60,7 +41,7 @@ int edit_distance(const std::string& a, const std::string& b) {
 std::string printable(std::string_view text) {
   std::string shown;
   while (!text.empty()) {
-    const Character next = first_of(text);
+    const Utf8Character next = first_utf8(text);
     const bool control = next.code < 0x20 || (next.code >= 0x7f && next.code < 0xa0);
     shown += next.bytes == 0 || control ? "?" : text.substr(0, next.bytes);
     text.remove_prefix(std::max<std::size_t>(next.bytes, 1));
@@ -70,9 +51,9 @@ std::string printable(std::string_view text) {
 
 bool is_utf8(std::string_view text) {
   while (!text.empty()) {
-    const Character next = first_of(text);
-    if (next.bytes == 0) return false;
-    text.remove_prefix(next.bytes);
+    const std::size_t bytes = first_utf8(text).bytes;
+    if (bytes == 0) return false;
+    text.remove_prefix(bytes);
   }
   return true;
 }

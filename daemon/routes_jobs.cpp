@@ -17,19 +17,23 @@ std::int64_t number(const std::string& text, const char* field) {
   return value;
 }
 
+// Of the version that the job became, if it has one.
+std::optional<Digest> stored_preview(const Services& services, const registry::Job& job) {
+  if (!job.result_version) return std::nullopt;
+  return services.registry.version(registry::ConceptName::parse(job.name), *job.result_version).preview;
+}
+
 // Of the job that runs, or of the version that it became. A job that has ended may be the runner's for a moment more.
 std::optional<std::string> preview_of(const Services& services, const registry::Job& job) {
   if (job.state == registry::JobState::running) return services.runner.preview(job.id);
-  if (!job.result_version) return std::nullopt;
-  const auto version = services.registry.version(registry::ConceptName::parse(job.name), *job.result_version);
-  return version.preview ? std::optional(services.registry.preview(*version.preview)) : std::nullopt;
+  const auto stored = stored_preview(services, job);
+  return stored ? std::optional(services.registry.preview(*stored)) : std::nullopt;
 }
 
 // What preview_of() would find, without reading it.
 bool has_preview(const Services& services, const registry::Job& job) {
   if (job.state == registry::JobState::running) return services.runner.preview(job.id).has_value();
-  if (!job.result_version) return false;
-  return services.registry.version(registry::ConceptName::parse(job.name), *job.result_version).preview.has_value();
+  return stored_preview(services, job).has_value();
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/utf8.h"
 #include "diffusion/unicode_tables.h"
 
 namespace conceptd::diffusion::unicode {
@@ -129,21 +130,10 @@ std::u32string decode(std::string_view utf8) {
   std::u32string text;
   text.reserve(utf8.size());
   for (std::size_t at = 0; at < utf8.size();) {
-    const auto lead = static_cast<unsigned char>(utf8[at]);
-    const std::size_t length = lead < 0x80 ? 1 : lead >= 0xC2 && lead < 0xE0 ? 2 : lead >> 4 == 0xE ? 3 : 4;
-    bool good = lead < 0x80 || (lead >= 0xC2 && lead <= 0xF4);
-    char32_t c = length == 1 ? lead : lead & (0xFFu >> (length + 1));
-    for (std::size_t k = 1; good && k < length; ++k) {
-      const auto next = at + k < utf8.size() ? static_cast<unsigned char>(utf8[at + k]) : 0;
-      good = next >> 6 == 2;
-      c = c << 6 | (next & 0x3F);
-    }
-    constexpr char32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    if (!good || c < kSmallest[length] || c > 0x10FFFF || (c >= 0xD800 && c < 0xE000)) {
-      throw Error(Code::invalid, "the text is not UTF-8 at byte " + std::to_string(at));
-    }
-    text += c;
-    at += length;
+    const auto next = first_utf8(utf8.substr(at));
+    if (next.bytes == 0) throw Error(Code::invalid, "the text is not UTF-8 at byte " + std::to_string(at));
+    text += next.code;
+    at += next.bytes;
   }
   return text;
 }

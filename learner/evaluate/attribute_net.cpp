@@ -1,8 +1,7 @@
 #include "learner/evaluate/attribute_net.h"
 
-#include "core/error.h"
 #include "diffusion/group_norm.h"
-#include "diffusion/safetensors.h"
+#include "learner/pretrain/checkpoint.h"
 
 namespace conceptd::evaluate {
 namespace nn = torch::nn;
@@ -80,15 +79,9 @@ Truth truth_of(const world::Scene& scene) {
 }
 
 AttributeNet load_attribute_net(const std::filesystem::path& file) {
-  torch::NoGradGuard frozen;
   AttributeNet net;
-  auto weights = diffusion::load_safetensors(file);
-  for (auto& item : net->named_parameters()) {
-    const auto found = weights.find(item.key());
-    if (found == weights.end()) throw Error(Code::corrupt, file.string() + " lacks '" + item.key() + "'");
-    item.value().copy_(found->second);
-    item.value().requires_grad_(false);
-  }
+  pretrain::load_component(file, *net);
+  for (auto& parameter : net->parameters()) parameter.requires_grad_(false);
   return net;
 }
 

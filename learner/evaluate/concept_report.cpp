@@ -35,12 +35,17 @@ std::vector<std::string> prompts_of(const std::string& words, int64_t seeds) {
   return prompts;
 }
 
+// What pictures of one thing are held against: embeddings of fresh renders of it.
+struct References {
+  Tensor identity, towers;  // (k, 64), (k, p)
+};
+
 void add(Column& column, Evaluator& judge, const Tensor& pictures, const world::Instance& instance,
-         const Tensor& references, const Tensor& photos, int64_t seeds) {
-  add_identity(column.identity, judge.net, pictures, instance, references);
+         const References& references, int64_t seeds) {
   torch::NoGradGuard frozen;
-  const auto towers = torch::matmul(judge.towers.of_pictures(pictures), judge.towers.of_pictures(photos).t());
-  column.likeness += towers.mean().item<double>(), ++column.concepts;
+  add_identity(column.identity, judge.net, pictures, instance, references.identity);
+  const auto likeness = torch::matmul(judge.towers.of_pictures(pictures), references.towers.t());
+  column.likeness += likeness.mean().item<double>(), ++column.concepts;
   const auto seen = look(judge.net, pictures);
   for (std::size_t k = 0; k < seen.size(); ++k)
     column.background.count(seen[k].background == static_cast<int64_t>(k) / seeds);
@@ -63,17 +68,18 @@ nlohmann::json report_concepts(diffusion::ModelBundle& bundle, Evaluator& judge,
     for (int b = 0; b < static_cast<int>(world::background_words().size()); ++b) {
       for (int64_t k = 0; k < plan.seeds; ++k) ceiling.push_back(world::photograph(held.instance, random, b));
     }
-    Tensor references, fresh_photos = pretrain::render_scenes(fresh);
+    References references;
     {
       torch::NoGradGuard frozen;
-      references = judge.net(fresh_photos).identity;
+      const auto renders = pretrain::render_scenes(fresh);
+      references = {judge.net(renders).identity, judge.towers.of_pictures(renders)};
     }
     const auto pictures = pretrain::render_scenes(photos);
     const auto word = std::string(world::shape_words()[static_cast<std::size_t>(held.instance.shape)]);
     const auto first_seed = static_cast<std::uint64_t>(9000 + 100 * c);
     std::vector<Tensor> shown{pictures.slice(0, 0, 4)};
     const auto put = [&](const std::string& name, const Tensor& drawn) {
-      add(columns[name], judge, drawn, held.instance, references, fresh_photos, plan.seeds);
+      add(columns[name], judge, drawn, held.instance, references, plan.seeds);
       for (const int64_t at : {2, 5, 7}) shown.push_back(drawn.slice(0, at * plan.seeds, at * plan.seeds + 1));
     };
     put("real renders", pretrain::render_scenes(ceiling));

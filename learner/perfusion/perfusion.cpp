@@ -117,7 +117,7 @@ Learned PerfusionLearner::learn(const LearnRequest& request, LearnContext& conte
     adam.step();
     if (!context.progress) continue;
     auto progress = watch.after(step, loss);
-    if (s.preview_every && ((step + 1) % s.preview_every == 0 || step + 1 == s.steps)) {
+    if (preview_is_due(progress.step, s.steps, s.preview_every)) {
       auto shown = *edits_now();
       shown.tokens.push_back({"<" + request.name + ">", word.detach()});
       progress.preview = preview(bundle, std::make_shared<const EditSet>(shown), "<" + request.name + ">");

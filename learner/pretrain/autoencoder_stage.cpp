@@ -60,11 +60,7 @@ void train_autoencoder(const StageOptions& options) {
   std::vector<AutoencoderKL> replicas;
   for (int k = 0; k < options.workers; ++k) replicas.emplace_back(config());
   FlatParameters flat(*replicas[0]);
-  std::vector<Tensor> gradients;
-  for (auto& replica : replicas) {
-    flat.share_with(*replica);
-    gradients.push_back(flat.attach_gradients(*replica));
-  }
+  auto gradients = flat.replicate(replicas);
   Adam adam(flat.values(), {.beta2 = .99, .ema = .998});
   const auto resumed = load_resume(folder, adam);
   int64_t step = resumed ? resumed->value("step", int64_t{0}) : 0;

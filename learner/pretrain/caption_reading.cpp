@@ -4,9 +4,19 @@
 #include <sstream>
 
 #include "core/error.h"
+#include "core/file_io.h"
+#include "learner/world/bpe.h"
 #include "learner/world/world.h"
 
 namespace conceptd::pretrain {
+
+std::string write_tokenizer(const std::filesystem::path& folder) {
+  auto bpe = world::make_bpe(world::tokenizer_words());
+  std::filesystem::create_directories(folder);
+  write_file_durably(folder / "vocab.json", bpe.vocab_json);
+  write_file_durably(folder / "merges.txt", bpe.merges_txt);
+  return std::move(bpe.vocab_json);
+}
 
 CaptionCodec::CaptionCodec(const std::string& vocab_json) {
   const auto vocabulary = nlohmann::json::parse(vocab_json);

@@ -1,6 +1,7 @@
 // What a caption says, read back from its words: the targets that teach the text encoder to bind attributes to things.
 #pragma once
 #include <array>
+#include <filesystem>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -27,6 +28,9 @@ class CaptionCodec {
   std::unordered_map<std::string, int64_t> ids_;
   int64_t size_ = 0, start_ = 0, end_ = 0;
 };
+
+// Writes the world's tokenizer, vocab.json and merges.txt, into `folder`; returns its vocab.json.
+std::string write_tokenizer(const std::filesystem::path& folder);
 
 // Attributes of one thing as far as the caption says them: 0 is "not said", k + 1 is word k.
 enum Attribute : int { kShape, kFirst, kSecond, kPattern, kBadge, kAttributes };

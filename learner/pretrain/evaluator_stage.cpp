@@ -88,11 +88,7 @@ void train_evaluator(const StageOptions& options) {
   std::vector<AttributeNet> replicas(static_cast<std::size_t>(options.workers));
   for (auto& replica : replicas) replica = AttributeNet();
   FlatParameters flat(*replicas[0]);
-  std::vector<Tensor> gradients;
-  for (auto& replica : replicas) {
-    flat.share_with(*replica);
-    gradients.push_back(flat.attach_gradients(*replica));
-  }
+  auto gradients = flat.replicate(replicas);
   Adam adam(flat.values(), {.beta2 = .99, .ema = .995});
   const auto resumed = load_resume(folder, adam);
   int64_t step = resumed ? resumed->value("step", int64_t{0}) : 0;

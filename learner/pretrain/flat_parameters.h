@@ -14,6 +14,16 @@ class FlatParameters {
   void share_with(torch::nn::Module& replica) const;
   // A zeroed buffer of which `module`'s gradients become views: backward adds into it.
   Tensor attach_gradients(torch::nn::Module& module) const;
+  // Both, for models of one architecture: all read these values, each has gradients of its own. One buffer a model.
+  template <class Model>
+  std::vector<Tensor> replicate(std::vector<Model>& models) const {
+    std::vector<Tensor> gradients;
+    for (auto& model : models) {
+      share_with(*model);
+      gradients.push_back(attach_gradients(*model));
+    }
+    return gradients;
+  }
   // Named views of `buffer` (laid out like values()), for saving.
   std::map<std::string, Tensor> named(const Tensor& buffer) const;
   const Tensor& values() const { return values_; }

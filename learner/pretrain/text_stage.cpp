@@ -1,14 +1,12 @@
 // The text encoder is trained on words alone: at every token it must know the word, at every noun what has been said of
 // that thing, at the end of the text everything. So colours and patterns are bound to their things before the denoiser
 // ever sees them; then it is frozen.
-#include "core/file_io.h"
 #include "diffusion/clip_text.h"
 #include "learner/pretrain/caption_reading.h"
 #include "learner/pretrain/checkpoint.h"
 #include "learner/pretrain/progress.h"
 #include "learner/pretrain/stages.h"
 #include "learner/pretrain/text_model.h"
-#include "learner/world/bpe.h"
 
 namespace conceptd::pretrain {
 namespace nn = torch::nn;
@@ -91,23 +89,13 @@ diffusion::ClipTextConfig text_config(int64_t vocab_size) {
 }
 
 void train_text(const StageOptions& options) {
-  const auto words = world::tokenizer_words();
-  const auto bpe = world::make_bpe(words);
-  const auto tokenizer = options.out / "tokenizer";
-  std::filesystem::create_directories(tokenizer);
-  write_file_durably(tokenizer / "vocab.json", bpe.vocab_json);
-  write_file_durably(tokenizer / "merges.txt", bpe.merges_txt);
-  const CaptionCodec codec(bpe.vocab_json);
+  const CaptionCodec codec(write_tokenizer(options.out / "tokenizer"));
   const auto folder = RunFolder{options.run}.stage("text");
   torch::manual_seed(static_cast<int64_t>(options.seed));
   std::vector<Questioned> replicas;
   for (int k = 0; k < options.workers; ++k) replicas.emplace_back(text_config(codec.size()));
   FlatParameters flat(*replicas[0]);
-  std::vector<Tensor> gradients;
-  for (auto& replica : replicas) {
-    flat.share_with(*replica);
-    gradients.push_back(flat.attach_gradients(*replica));
-  }
+  auto gradients = flat.replicate(replicas);
   Adam adam(flat.values(), {.beta2 = .98, .ema = .99});
   const auto resumed = load_resume(folder, adam);
   int64_t step = resumed ? resumed->value("step", int64_t{0}) : 0;

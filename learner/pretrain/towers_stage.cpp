@@ -1,13 +1,11 @@
 // The evaluator's towers: captions and renders against each other (InfoNCE in both directions; Radford et al. 2021,
 // fig. 3), the other rows of a micro-batch as negatives.
-#include "core/file_io.h"
 #include "learner/evaluate/towers.h"
 #include "learner/pretrain/checkpoint.h"
 #include "learner/pretrain/progress.h"
 #include "learner/pretrain/roughen.h"
 #include "learner/pretrain/scenes.h"
 #include "learner/pretrain/stages.h"
-#include "learner/world/bpe.h"
 
 namespace conceptd::pretrain {
 using evaluate::Towers;
@@ -48,23 +46,16 @@ double retrieval(Towers& towers) {
 
 void train_towers(const StageOptions& options) {
   const auto folder = RunFolder{options.run}.stage("towers");
-  const auto bpe = world::make_bpe(world::tokenizer_words());
-  std::filesystem::create_directories(options.out / "tokenizer");
-  write_file_durably(options.out / "tokenizer" / "vocab.json", bpe.vocab_json);
-  write_file_durably(options.out / "tokenizer" / "merges.txt", bpe.merges_txt);
+  const auto vocab_json = write_tokenizer(options.out / "tokenizer");
   torch::manual_seed(static_cast<int64_t>(options.seed + kOwnSeed));
   std::vector<Towers> replicas;
   std::vector<torch::nn::ModuleList> both;
   for (int k = 0; k < options.workers; ++k) {
-    auto& towers = replicas.emplace_back(bpe.vocab_json);
+    auto& towers = replicas.emplace_back(vocab_json);
     both.emplace_back(towers.text, towers.image);
   }
   FlatParameters flat(*both[0]);
-  std::vector<Tensor> gradients;
-  for (auto& replica : both) {
-    flat.share_with(*replica);
-    gradients.push_back(flat.attach_gradients(*replica));
-  }
+  auto gradients = flat.replicate(both);
   Adam adam(flat.values(), {.beta2 = .98, .ema = .995});
   const auto resumed = load_resume(folder, adam);
   int64_t step = resumed ? resumed->value("step", int64_t{0}) : 0;
@@ -73,7 +64,7 @@ void train_towers(const StageOptions& options) {
   double saved_s = 0;
   const auto save = [&] {
     save_resume(folder, adam, {{"step", step}});
-    Towers average(bpe.vocab_json);
+    Towers average(vocab_json);
     torch::nn::ModuleList list(average.text, average.image);
     FlatParameters(*list).values().copy_(adam.average);
     FlatParameters text(*average.text), image(*average.image);

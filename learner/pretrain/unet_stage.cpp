@@ -125,13 +125,9 @@ void train_unet(const StageOptions& options) {
     load_component(published / "diffusion_pytorch_model.safetensors", *replicas[0]);
   }
   FlatParameters flat(*replicas[0]);
-  std::vector<Tensor> gradients;
+  auto gradients = flat.replicate(replicas);
   std::vector<LatentPool> pools;
-  for (auto& replica : replicas) {
-    flat.share_with(*replica);
-    gradients.push_back(flat.attach_gradients(*replica));
-    pools.emplace_back(frozen.vae, 16384);
-  }
+  for (int k = 0; k < options.workers; ++k) pools.emplace_back(frozen.vae, 16384);
   Adam adam(flat.values(), {.ema = .9995});
   const auto resumed = load_resume(folder, adam);
   const auto begun = resumed ? *resumed : begun_at(published);

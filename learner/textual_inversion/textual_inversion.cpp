@@ -54,7 +54,7 @@ Learned TextualInversionLearner::learn(const LearnRequest& request, LearnContext
     adam.step();
     if (!context.progress) continue;
     auto progress = watch.after(step, loss);
-    if (s.preview_every && ((step + 1) % s.preview_every == 0 || step + 1 == s.steps)) {
+    if (preview_is_due(progress.step, s.steps, s.preview_every)) {
       auto shown = std::make_shared<EditSet>();
       shown->tokens.push_back({"<" + request.name + ">", word.detach().clone()});
       progress.preview = preview(bundle, shown, "<" + request.name + ">");
