@@ -48,9 +48,15 @@ class FakeModel final : public Model {
     delta->bytes = std::move(bytes);
     return delta;
   }
-  std::vector<picture::Picture> generate(const Sampling& sampling, std::span<const PictureOrder> orders) override {
+  std::vector<picture::Picture> generate(const Sampling& sampling, std::span<const PictureOrder> orders,
+                                         const std::function<bool()>& wanted) override {
     ++batches;
     if (before_batch) before_batch();
+    for (int step = 0; step < sampling.steps; ++step) {
+      if (before_step) before_step(step);
+      if (!wanted()) throw Error(Code::cancelled, "nobody waits for these pictures");
+      ++steps;
+    }
     std::vector<picture::Picture> pictures;
     for (const PictureOrder& order : orders) {
       std::string everything = order.prompt + "|" + order.negative_prompt + "|" + std::to_string(order.seed);
@@ -65,7 +71,8 @@ class FakeModel final : public Model {
   }
 
   std::function<void()> before_batch;  // on the device thread; set before the first request
-  std::atomic<int> batches = 0;
+  std::function<void(int step)> before_step;
+  std::atomic<int> batches = 0, steps = 0;  // begun; taken
 
  private:
   ModelFacts facts_;

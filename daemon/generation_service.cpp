@@ -23,6 +23,8 @@ void guarded(Call&& call) {
   }
 }
 
+Error stopping_error() { return Error(Code::unavailable, "the daemon is stopping; ask again when it is back"); }
+
 }  // namespace
 
 GenerationService::GenerationService(Model& model, GenerationLimits limits)
@@ -55,13 +57,13 @@ void GenerationService::stop() {
   std::deque<std::shared_ptr<Entry>> left;
   {
     const std::lock_guard lock(mutex_);
+    if (!stopping_) stop_by_ = Monotonic::now() + limits_.grace;
     stopping_ = true;
     left.swap(queue_);
   }
   changed_.notify_all();
   if (thread_.joinable()) thread_.join();
-  for (const auto& entry : left)
-    guarded([&] { entry->task.failed(Error(Code::unavailable, "the daemon is stopping; ask again when it is back")); });
+  for (const auto& entry : left) guarded([&] { entry->task.failed(stopping_error()); });
 }
 
 void GenerationService::run() {
@@ -72,11 +74,38 @@ void GenerationService::run() {
       running_ = 0;
       changed_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
       if (stopping_) return;
+      drop_abandoned(lock);
+      if (stopping_ || queue_.empty()) continue;
       batch = next_batch();
       running_ = static_cast<int>(batch.size());
     }
     run_batch(batch);
   }
+}
+
+void GenerationService::drop_abandoned(std::unique_lock<std::mutex>& lock) {
+  std::vector<std::shared_ptr<Entry>> left;
+  std::erase_if(queue_, [&](const std::shared_ptr<Entry>& entry) {
+    if (!entry->task.abandoned || !entry->task.abandoned()) return false;
+    left.push_back(entry);
+    return true;
+  });
+  if (left.empty()) return;
+  lock.unlock();
+  for (const auto& entry : left)
+    guarded([&] { entry->task.failed(Error(Code::cancelled, "nobody waits for these pictures")); });
+  lock.lock();
+}
+
+bool GenerationService::is_wanted(const std::vector<std::pair<std::shared_ptr<Entry>, std::size_t>>& batch) const {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_ && Monotonic::now() > stop_by_) return false;
+  }
+  return std::any_of(batch.begin(), batch.end(), [](const auto& item) {
+    const auto& abandoned = item.first->task.abandoned;
+    return !abandoned || !abandoned();
+  });
 }
 
 std::vector<std::pair<std::shared_ptr<GenerationService::Entry>, std::size_t>> GenerationService::next_batch() {
@@ -109,10 +138,12 @@ void GenerationService::run_batch(const std::vector<std::pair<std::shared_ptr<En
   std::optional<Error> failure;
   std::vector<picture::Picture> pictures;
   try {
-    pictures = model_.generate(batch.front().first->task.sampling, orders);
+    pictures = model_.generate(batch.front().first->task.sampling, orders, [&] { return is_wanted(batch); });
     if (pictures.size() != orders.size()) throw Error(Code::internal, "the model returned another number of pictures");
   } catch (const Error& error) {
     failure = error;
+    const std::lock_guard lock(mutex_);
+    if (error.code() == Code::cancelled && stopping_) failure = stopping_error();
   } catch (const std::exception& error) {
     failure = Error(Code::internal, std::string("making pictures: ") + error.what());
   }

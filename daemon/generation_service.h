@@ -1,4 +1,5 @@
 // The one place that runs the model: a thread, and a bounded queue before it. Requests that sample alike share a batch.
+// What nobody waits for any more is left undone: before it begins, or between two steps.
 #pragma once
 #include <chrono>
 #include <condition_variable>
@@ -16,8 +17,9 @@
 namespace conceptd::daemon {
 
 struct GenerationLimits {
-  int queue_max = 32;  // requests waiting
-  int batch_max = 1;   // pictures at once
+  int queue_max = 32;                                          // requests waiting
+  int batch_max = 1;                                           // pictures at once
+  std::chrono::milliseconds grace = std::chrono::seconds(10);  // that stop() leaves to the batch that runs
 };
 
 struct Made {
@@ -32,6 +34,8 @@ struct GenerationTask {
   // Exactly one of them is called, once, on the service's thread (or in stop()).
   std::function<void(Made)> done{};
   std::function<void(const Error&)> failed{};
+  // True when nobody waits for it any more; null: somebody always does. Called on the service's thread.
+  std::function<bool()> abandoned{};
 };
 
 struct GenerationLoad {
@@ -52,7 +56,7 @@ class GenerationService {
   void submit(GenerationTask task);
   GenerationLoad load() const;
   bool is_busy() const;  // learning gives way meanwhile
-  // The batch that runs is finished; what waits fails with Error{unavailable}.
+  // The batch that runs may end within the grace; what waits, or takes longer, fails with Error{unavailable}.
   void stop();
 
  private:
@@ -64,6 +68,8 @@ class GenerationService {
     std::optional<double> queued_s{};
   };
   void run();
+  bool is_wanted(const std::vector<std::pair<std::shared_ptr<Entry>, std::size_t>>& batch) const;
+  void drop_abandoned(std::unique_lock<std::mutex>& lock);
   // As many orders as one batch takes, from the front and from whoever further back samples alike: entry and count.
   std::vector<std::pair<std::shared_ptr<Entry>, std::size_t>> next_batch();
   void run_batch(const std::vector<std::pair<std::shared_ptr<Entry>, std::size_t>>& batch);
@@ -79,6 +85,7 @@ class GenerationService {
   int running_ = 0;
   std::int64_t made_ = 0;
   bool stopping_ = false;
+  std::chrono::steady_clock::time_point stop_by_{};  // once stopping_
 
   std::thread thread_;  // last: it uses the rest
 };

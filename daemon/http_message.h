@@ -1,7 +1,9 @@
 // A request and its answer, without the library that carries them.
 #pragma once
+#include <atomic>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +17,8 @@ struct HttpRequest {
   std::string content_type{};
   std::string body{};
   std::string actor{};  // who is at the other end, for the audit: a user's name
+  // Becomes true when nobody waits for the answer any more; null: nobody watches.
+  std::shared_ptr<const std::atomic<bool>> abandoned{};
 };
 
 struct HttpResponse {

@@ -122,7 +122,8 @@ void HttpSession::on_body(error_code error) {
                       .query = query_of(view(message.target())),
                       .content_type = std::string(view(message[http::field::content_type])),
                       .body = std::move(message.body()),
-                      .actor = actor_};
+                      .actor = actor_,
+                      .abandoned = watch_for_hang_up()};
   const auto respond = [self = shared_from_this(), keep_alive](HttpResponse response) {
     boost::asio::post(self->stream_.get_executor(), [self, keep_alive, response = std::move(response)]() mutable {
       self->write(std::move(response), keep_alive);
@@ -133,7 +134,18 @@ void HttpSession::on_body(error_code error) {
   });
 }
 
+// A client that has gone (Ctrl-C, a closed tab) needs no pictures. One that has only finished writing still waits: the
+// kernel reports an error on the socket when both directions are shut, and not before.
+std::shared_ptr<const std::atomic<bool>> HttpSession::watch_for_hang_up() {
+  auto abandoned = std::make_shared<std::atomic<bool>>(false);
+  stream_.socket().async_wait(Protocol::socket::wait_error,
+                              [self = shared_from_this(), abandoned](error_code error) { *abandoned = !error; });
+  return abandoned;
+}
+
 void HttpSession::write(HttpResponse response, bool keep_alive) {
+  error_code ignored;
+  stream_.socket().cancel(ignored);  // the watch for a hang-up
   keep_alive = keep_alive && !ending_;
   response_.emplace(static_cast<http::status>(response.status), 11);
   response_->set(http::field::server, "conceptd");

@@ -26,6 +26,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   void on_header(boost::system::error_code error);
   void read_body();
   void on_body(boost::system::error_code error);
+  std::shared_ptr<const std::atomic<bool>> watch_for_hang_up();
   void write(HttpResponse response, bool keep_alive);
   void refuse(int status, const std::string& message);
   void drain_and_close();

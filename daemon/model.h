@@ -2,6 +2,7 @@
 // (torch_model.h); fake_model.h beside it is for tests of everything else.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -65,8 +66,10 @@ class Model {
   virtual std::string dropped_text(std::string_view prompt) const = 0;
   // Error{conflict} if it belongs to another base, Error{corrupt} if it does not add up.
   virtual DeltaHandle load(std::string delta_bytes, const std::string& what) const = 0;
-  // One picture for each order. Only on the device thread.
-  virtual std::vector<picture::Picture> generate(const Sampling& sampling, std::span<const PictureOrder> orders) = 0;
+  // One picture for each order. Only on the device thread. Asks `wanted` before every step and throws Error{cancelled}
+  // when it says no.
+  virtual std::vector<picture::Picture> generate(const Sampling& sampling, std::span<const PictureOrder> orders,
+                                                 const std::function<bool()>& wanted) = 0;
 };
 
 }  // namespace conceptd::daemon

@@ -1,3 +1,5 @@
+#include <spdlog/fmt/fmt.h>
+
 #include <algorithm>
 #include <random>
 
@@ -57,6 +59,20 @@ Sampling sampling_for(const ModelFacts& facts, const api::GenerateRequest& reque
     throw Error(Code::invalid, "there is no sampler called '" + sampling.sampler + "'; there are " + list, "sampler");
   }
   return sampling;
+}
+
+void check_cost(const ModelFacts& facts, const Sampling& sampling, int count) {
+  const double own = static_cast<double>(facts.side) * facts.side,
+               area = static_cast<double>(sampling.width) * sampling.height;
+  const double work = count * sampling.steps * area / own;
+  if (work <= api::kPictureStepsMax) return;
+  throw Error(
+      Code::invalid,
+      fmt::format("{} x {} steps of {}x{} pixels are the work of {:.0f} steps at {}x{}, and a request may ask for {}; "
+                  "ask for fewer, smaller or shorter ones",
+                  count, sampling.steps, sampling.width, sampling.height, work, facts.side, facts.side,
+                  api::kPictureStepsMax),
+      area > own ? "width" : "steps");
 }
 
 std::vector<std::string> warnings_about(const Model& model, const api::GenerateRequest& request, const Prompt& prompt) {
@@ -142,6 +158,7 @@ void generate(const Services& services, const HttpRequest& http, const Respond& 
   const std::shared_ptr<const LiveState> live = services.live.now();
   Resolved resolved = resolve(services, *live, prompt);
   const Sampling sampling = sampling_for(services.model.facts(), request);
+  check_cost(services.model.facts(), sampling, request.count.value_or(1));
   auto draft = std::make_shared<Draft>(draft_of(services, request, sampling, *live, std::move(resolved.used)));
   draft->answer.warnings = warnings_about(services.model, request, prompt);
 
@@ -161,6 +178,7 @@ void generate(const Services& services, const HttpRequest& http, const Respond& 
     respond(std::move(response));
   };
   task.failed = [respond](const Error& error) { respond(error_response(error)); };
+  if (http.abandoned) task.abandoned = [gone = http.abandoned] { return gone->load(); };
   services.generation.submit(std::move(task));
 }
 

@@ -18,6 +18,15 @@ namespace {
 using diffusion::EditSet;
 using Edits = std::shared_ptr<const EditSet>;
 
+// Between two steps: does anybody still wait?
+struct WhileWanted final : diffusion::Steering {
+  explicit WhileWanted(const std::function<bool()>& asked) : wanted(asked) {}
+  void before_step(diffusion::Step&) override {
+    if (!wanted()) throw Error(Code::cancelled, "nobody waits for these pictures");
+  }
+  const std::function<bool()>& wanted;
+};
+
 struct TorchDelta final : LoadedDelta {
   explicit TorchDelta(Edits of) : edits(std::move(of)) {}
   const Edits edits;
@@ -95,7 +104,8 @@ class TorchModel final : public Model {
     return std::make_shared<TorchDelta>(std::make_shared<EditSet>(diffusion::delta_edits(delta, base_)));
   }
 
-  std::vector<picture::Picture> generate(const Sampling& sampling, std::span<const PictureOrder> orders) override {
+  std::vector<picture::Picture> generate(const Sampling& sampling, std::span<const PictureOrder> orders,
+                                         const std::function<bool()>& wanted) override {
     const torch::NoGradGuard no_grad;
     Prompts prompts(bundle_);
     diffusion::TextToImageRequest request{.rows = {},
@@ -112,8 +122,8 @@ class TorchModel final : public Model {
                               .guidance = sampling.guidance,
                               .noise = {}});
     }
-    diffusion::Steering none;
-    const torch::Tensor pixels = diffusion::text_to_image(bundle_, request, none);  // (b, height, width, 3)
+    WhileWanted steering(wanted);
+    const torch::Tensor pixels = diffusion::text_to_image(bundle_, request, steering);  // (b, height, width, 3)
     std::vector<picture::Picture> pictures;
     for (std::int64_t row = 0; row < pixels.size(0); ++row) pictures.push_back(to_picture(pixels[row]));
     return pictures;

@@ -173,6 +173,20 @@ GenerationDefaults generation_defaults(const Json& json) {
   return defaults;
 }
 
+LearningDefaults learning_defaults(const Json& json) {
+  const auto refuse = [](const std::string& why) { throw Error(Code::invalid, "learning.json: " + why, "templates"); };
+  LearningDefaults learning;
+  if (!json.is_object() || !json.contains("templates") || json.size() != 1 || !json["templates"].is_array())
+    refuse("it holds a list of templates and nothing else");
+  for (const auto& item : json["templates"]) {
+    const std::string text = item.is_string() ? item.get<std::string>() : "";
+    if (text.find("{}") == std::string::npos || text.find("{}") != text.rfind("{}"))
+      refuse("a template is a text with one {} in it");
+    learning.templates.push_back(text);
+  }
+  return learning;
+}
+
 void check_fit(const ModelBundle& bundle) {
   const auto& text = bundle.text_encoder->config;
   const auto& unet = bundle.unet->config;
@@ -222,6 +236,8 @@ ModelBundle ModelBundle::open(const fs::path& path, const BundleOptions& options
   folder.digest_json("schedule", training_schedule(bundle.scheduler_config));
   if (fs::exists(path / "generation.json"))
     bundle.defaults = naming(path, [&] { return generation_defaults(folder.json("generation.json")); });
+  if (fs::exists(path / "learning.json"))
+    bundle.learning = naming(path, [&] { return learning_defaults(folder.json("learning.json")); });
   bundle.fingerprint = folder.fingerprint();
   bundle.warnings = std::move(warnings);
   check_fit(bundle);

@@ -27,6 +27,13 @@ struct GenerationDefaults {
   double guidance = 7.5;
 };
 
+// What concepts are learnt with on this base, where it says so: learning.json in its folder. Not part of the
+// fingerprint.
+struct LearningDefaults {
+  std::vector<std::string> templates =
+      {};  // "a photo of a {}": prompts of the kind it was trained on; empty: not stated
+};
+
 struct ModelBundle {
   // model_index.json, unet/, vae/, text_encoder/, tokenizer/, scheduler/, optional image_encoder/ with
   // feature_extractor/. Weights are *.safetensors in F16, BF16 or F32.
@@ -45,6 +52,7 @@ struct ModelBundle {
   ClipPreprocess preprocess = {};          // of image_encoder
   Json scheduler_config = {};
   GenerationDefaults defaults = {};
+  LearningDefaults learning = {};
   std::vector<std::string> warnings = {};  // what the folder has and we leave out
 
   int64_t first_placeholder_id() const { return text_encoder->config.vocab_size; }

@@ -85,12 +85,6 @@ std::string bound_blas() {
   return {};
 }
 
-void set_threads(int threads) {
-  at::set_num_threads(threads);
-  // OpenBLAS keeps threads of its own and knows nothing of quotas.
-  if (auto* set = reinterpret_cast<void (*)(int)>(dlsym(RTLD_DEFAULT, "openblas_set_num_threads"))) set(threads);
-}
-
 void keep_freed_memory() {
   // A tensor of some megabytes would otherwise be mapped and unmapped at every layer, and the kernel zeroes each page
   // of it anew. One arena: those of other threads are too small for tensors and would map them all the same.
@@ -100,6 +94,15 @@ void keep_freed_memory() {
 }
 
 }  // namespace
+
+int set_blas_threads(int threads) {
+  auto* get = reinterpret_cast<int (*)()>(dlsym(RTLD_DEFAULT, "openblas_get_num_threads"));
+  auto* set = reinterpret_cast<void (*)(int)>(dlsym(RTLD_DEFAULT, "openblas_set_num_threads"));
+  if (!get || !set) return 0;
+  const int before = get();
+  set(threads);
+  return before;
+}
 
 std::vector<std::string> cpu_flags(std::string_view cpuinfo) {
   std::istringstream words(cpuinfo_field(cpuinfo, "flags"));
@@ -151,7 +154,8 @@ RuntimeInfo set_up_compute(const ComputeSettings& settings) {
   keep_freed_memory();
   RuntimeInfo info;
   info.threads = settings.threads ? settings.threads : usable_cpus();
-  set_threads(info.threads);
+  at::set_num_threads(info.threads);
+  set_blas_threads(info.threads);  // it knows nothing of quotas
   info.cpu = cpuinfo_field(cpuinfo, "model name");
   info.bf16_hardware = has_bf16_hardware(flags);
   const bool bf16 = settings.dtype == "bf16" || (settings.dtype == "auto" && info.bf16_hardware);

@@ -34,6 +34,9 @@ struct RuntimeInfo {
 // freed memory for the next tensor. Error{invalid} names the setting.
 RuntimeInfo set_up_compute(const ComputeSettings& settings = {});
 
+// OpenBLAS keeps threads of its own beside ATen's. Sets their number and returns what it was; 0: another BLAS is bound.
+int set_blas_threads(int threads);
+
 // Parts of it, for tests. `flags` are those of /proc/cpuinfo.
 std::vector<std::string> cpu_flags(std::string_view cpuinfo);
 bool has_avx512(const std::vector<std::string>& flags);  // as ATen's kernels need it

@@ -2,16 +2,19 @@
 
 #include "core/error.h"
 #include "diffusion/safetensors.h"
+#include "diffusion/weights.h"
 
 namespace conceptd::diffusion {
 namespace fs = std::filesystem;
 
 namespace {
 constexpr std::size_t kCaptionsMin = 100, kBatch = 64;
+constexpr const char* kTextEncoder = "text_encoder";  // whose encodings: its parameter_digest
 fs::path path_in(const fs::path& base_folder) { return base_folder / "perfusion" / "covariance.safetensors"; }
 }  // namespace
 
-TokenCovariance::TokenCovariance(const Tensor& covariance) : covariance_(covariance.to(torch::kDouble).contiguous()) {
+TokenCovariance::TokenCovariance(const Tensor& covariance, const Digest& text_encoder)
+    : covariance_(covariance.to(torch::kDouble).contiguous()), text_encoder_(text_encoder) {
   const auto c = covariance_.size(0);
   auto [lower, failed] = torch::linalg_cholesky_ex(covariance_);
   if (failed.item<int>() != 0) {  // perfusion A3: a ridge, then once more
@@ -40,7 +43,7 @@ TokenCovariance TokenCovariance::measure(ModelBundle& bundle, const std::vector<
     sum += torch::matmul(states.t(), states);
     rows += states.size(0);
   }
-  return TokenCovariance((sum / static_cast<double>(rows)).to(torch::kFloat));
+  return TokenCovariance((sum / static_cast<double>(rows)).to(torch::kFloat), parameter_digest(*bundle.text_encoder));
 }
 
 TokenCovariance TokenCovariance::of(const ModelBundle& bundle) {
@@ -54,12 +57,19 @@ TokenCovariance TokenCovariance::of(const ModelBundle& bundle) {
   if (covariance.dim() != 2 || covariance.size(0) != c || covariance.size(1) != c) {
     throw Error(Code::conflict, path.string() + " belongs to a text encoder of another width");
   }
-  return TokenCovariance(covariance);
+  const auto stated = file.metadata().find(kTextEncoder);
+  if (stated == file.metadata().end()) return TokenCovariance(covariance);
+  const auto own = parameter_digest(*bundle.text_encoder);
+  if (stated->second != own.hex())
+    throw Error(Code::conflict, path.string() + " was measured with another text encoder; measure it again");
+  return TokenCovariance(covariance, own);
 }
 
 void TokenCovariance::save(const fs::path& base_folder) const {
   fs::create_directories(path_in(base_folder).parent_path());
-  save_safetensors(path_in(base_folder), {{"covariance", covariance_.to(torch::kFloat)}}, {{"rows", "all positions"}});
+  StringMap notes{{"rows", "all positions"}};
+  if (text_encoder_ != Digest{}) notes[kTextEncoder] = text_encoder_.hex();
+  save_safetensors(path_in(base_folder), {{"covariance", covariance_.to(torch::kFloat)}}, notes);
 }
 
 Tensor TokenCovariance::key_of(const Tensor& input) const {

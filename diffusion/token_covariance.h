@@ -20,7 +20,8 @@ class TokenCovariance {
   // Of the folder the bundle was loaded from. Error{unavailable} says how to make one; Error{conflict} if it is another
   // text encoder's.
   static TokenCovariance of(const ModelBundle& bundle);
-  explicit TokenCovariance(const Tensor& covariance);  // (c, c), symmetric positive definite
+  // (c, c), symmetric positive definite; of the text encoder with this parameter_digest, all zero: not stated.
+  explicit TokenCovariance(const Tensor& covariance, const Digest& text_encoder = {});
 
   void save(const std::filesystem::path& base_folder) const;
   // k = C^-1 i* / (i*^T C^-1 i*), so that k i* = 1. input (c) -> (c) fp32.
@@ -30,6 +31,7 @@ class TokenCovariance {
 
  private:
   Tensor covariance_, cholesky_;  // (c, c) fp64; lower
+  Digest text_encoder_;
 };
 
 }  // namespace conceptd::diffusion

@@ -47,7 +47,8 @@ Tensor masked_loss(const Tensor& prediction, const Tensor& target, const Tensor&
   return (mask * (prediction.to(torch::kFloat) - target).pow(2)).mean();
 }
 
-std::vector<std::string> templates_for(const diffusion::ClipTokenizer& tokenizer) {
+std::vector<std::string> templates_for(const diffusion::ModelBundle& bundle) {
+  if (!bundle.learning.templates.empty()) return bundle.learning.templates;
   static constexpr std::array kTemplates{"a photo of a {}",        "a {}",
                                          "a rendering of a {}",    "the photo of a {}",
                                          "a photo of my {}",       "a close-up photo of a {}",
@@ -57,7 +58,7 @@ std::vector<std::string> templates_for(const diffusion::ClipTokenizer& tokenizer
   for (const std::string text : kTemplates) {
     std::istringstream words(text);
     bool known = true;
-    for (std::string word; words >> word;) known = known && (word == "{}" || tokenizer.is_single_token(word));
+    for (std::string word; words >> word;) known = known && (word == "{}" || bundle.tokenizer.is_single_token(word));
     if (known) usable.push_back(text);
   }
   return usable.empty() ? std::vector<std::string>{"{}"} : usable;

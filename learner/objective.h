@@ -33,7 +33,8 @@ Draw draw_step(const PhotoLatents& photos, const diffusion::NoiseSchedule& sched
 // mean over everything of mask * (prediction - target)^2: plain mean, no division by the mask's sum.
 Tensor masked_loss(const Tensor& prediction, const Tensor& target, const Tensor& mask);
 
-// Prompts of the "a photo of a {}" kind, as far as every word is one token of this base.
-std::vector<std::string> templates_for(const diffusion::ClipTokenizer& tokenizer);
+// Prompts of the "a photo of a {}" kind: the base's own where it states some, else those of which every word is one
+// token of this base. Without any, "{}".
+std::vector<std::string> templates_for(const diffusion::ModelBundle& bundle);
 
 }  // namespace conceptd::learner

@@ -1,10 +1,27 @@
 #include "learner/workers.h"
 
-#include "diffusion/torch.h"
+#include "diffusion/runtime.h"
 
 namespace conceptd::learner {
 
+namespace {
+// While any workers live, OpenBLAS has one thread: its pool serves one product at a time, so that two workers would
+// wait for each other at every layer, spinning.
+std::mutex blas_mutex;
+int alive = 0, blas_threads_before = 0;
+
+void begin_single_threaded_blas() {
+  const std::lock_guard lock(blas_mutex);
+  if (alive++ == 0) blas_threads_before = diffusion::set_blas_threads(1);
+}
+void end_single_threaded_blas() {
+  const std::lock_guard lock(blas_mutex);
+  if (--alive == 0 && blas_threads_before > 0) diffusion::set_blas_threads(blas_threads_before);
+}
+}  // namespace
+
 Workers::Workers(int count) {
+  begin_single_threaded_blas();
   for (int k = 0; k < count; ++k) threads_.emplace_back([this, k] { loop(k); });
 }
 
@@ -15,6 +32,7 @@ Workers::~Workers() {
   }
   start_.notify_all();
   for (auto& thread : threads_) thread.join();
+  end_single_threaded_blas();
 }
 
 void Workers::run(int tasks, const Work& work) {

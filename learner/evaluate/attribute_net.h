@@ -19,12 +19,14 @@ struct Answers {
   Tensor background;            // (b, backgrounds) logits
   Tensor colours;               // (b, 6) in 0..1: RGB of the first place's first and second colour
   Tensor identity;              // (b, 64), unit length
+  Tensor patterns;              // (b, classes, 16, 16) logits: the pattern at every place. For training
 };
 
 struct AttributeNetImpl : torch::nn::Module {
   AttributeNetImpl();
   Answers forward(const Tensor& pictures);  // (b, 3, 64, 64) in -1..1
   torch::nn::Linear hidden{nullptr}, background{nullptr}, identity{nullptr}, colours{nullptr};
+  torch::nn::Conv2d patterns{nullptr};
   torch::nn::ModuleList convolutions{nullptr}, norms{nullptr};
   torch::nn::ModuleList heads{nullptr};  // place * kQuestions + question
 };

@@ -32,6 +32,16 @@ Tensor draw(diffusion::ModelBundle& bundle, const std::vector<std::string>& prom
   return torch::cat(pictures);
 }
 
+Tensor through_autoencoder(diffusion::ModelBundle& bundle, const Tensor& pictures) {
+  torch::NoGradGuard frozen;
+  std::vector<Tensor> out;
+  for (const auto& some : pictures.split(20)) {
+    const auto latents = bundle.vae->encode(some.to(bundle.compute)).mean * bundle.vae->config.scaling_factor;
+    out.push_back(diffusion::decode_latents(bundle, latents.to(torch::kFloat)).clamp(-1, 1));
+  }
+  return torch::cat(out);
+}
+
 namespace {
 using pretrain::Attribute;
 
@@ -89,12 +99,16 @@ nlohmann::json report_base(diffusion::ModelBundle& bundle, Evaluator& judge, int
     captions.push_back(world::caption(scenes.back(), random, {.any_shape = 0}));
   }
   const auto generated = draw(bundle, captions, nullptr, 1000, drawing), real = pretrain::render_scenes(scenes);
-  Asked ours, ceiling;
-  const auto seen = look(judge.net, generated), seen_real = look(judge.net, real);
-  const auto outlines = judge.outlines.shapes(generated), outlines_real = judge.outlines.shapes(real);
+  const auto decoded = through_autoencoder(bundle, real);
+  Asked ours, ceiling, through;
+  const auto seen = look(judge.net, generated), seen_real = look(judge.net, real),
+             seen_decoded = look(judge.net, decoded);
+  const auto outlines = judge.outlines.shapes(generated), outlines_real = judge.outlines.shapes(real),
+             outlines_decoded = judge.outlines.shapes(decoded);
   for (std::size_t k = 0; k < captions.size(); ++k) {
     const auto said = pretrain::read_caption(captions[k]);
     ask(ours, said, seen[k], outlines[k]), ask(ceiling, said, seen_real[k], outlines_real[k]);
+    ask(through, said, seen_decoded[k], outlines_decoded[k]);
   }
   pretrain::save_grid(grid.string(), torch::stack({real.slice(0, 0, 40), generated.slice(0, 0, 40)}, 1).flatten(0, 1),
                       16);
@@ -114,6 +128,7 @@ nlohmann::json report_base(diffusion::ModelBundle& bundle, Evaluator& judge, int
           {"guidance", drawing.guidance},
           {"generated", ours.to_json()},
           {"ceiling", ceiling.to_json()},
+          {"ceiling_through_autoencoder", through.to_json()},
           {"caption_fit",
            {{"generated", judge.towers.fit(generated, captions)}, {"ceiling", judge.towers.fit(real, captions)}}},
           {"diversity_within_a_word", {{"generated", own}, {"world", worlds}}}};

@@ -18,6 +18,11 @@ struct Column {         // one way of asking for the thing
   Share background;
   double seconds = 0;
   int64_t bytes = 0, learnt = 0;
+  Column& operator+=(const Column& more) {
+    likeness += more.likeness, concepts += more.concepts, identity += more.identity, background += more.background;
+    seconds += more.seconds, bytes += more.bytes, learnt += more.learnt;
+    return *this;
+  }
   nlohmann::json to_json() const {
     auto out = identity.to_json();
     out["background"] = background.value();
@@ -57,9 +62,11 @@ nlohmann::json report_concepts(diffusion::ModelBundle& bundle, Evaluator& judge,
   const auto covariance = diffusion::TokenCovariance::of(bundle);
   const auto delta_base = diffusion::DeltaBase::of(bundle, &covariance);
   const auto before = bundle.parameter_digest();
-  std::map<std::string, Column> columns;
+  std::map<std::string, Column> all;
+  nlohmann::json each = nlohmann::json::array();
   std::vector<Tensor> rows;
-  for (int64_t c = 0; c < plan.concepts; ++c) {
+  for (int64_t c = plan.first; c < plan.first + plan.concepts; ++c) {
+    std::map<std::string, Column> columns;
     const auto& held = world::held_out().at(static_cast<std::size_t>(c));
     auto random = pretrain::task_random(0xc0ce, c, 0);
     std::vector<world::Scene> photos, fresh, ceiling;
@@ -82,7 +89,10 @@ nlohmann::json report_concepts(diffusion::ModelBundle& bundle, Evaluator& judge,
       add(columns[name], judge, drawn, held.instance, references, plan.seeds);
       for (const int64_t at : {2, 5, 7}) shown.push_back(drawn.slice(0, at * plan.seeds, at * plan.seeds + 1));
     };
-    put("real renders", pretrain::render_scenes(ceiling));
+    const auto real = pretrain::render_scenes(ceiling);
+    put("real renders", real);
+    add(columns["through autoencoder"], judge, through_autoencoder(bundle, real), held.instance, references,
+        plan.seeds);
     put("class word", draw(bundle, prompts_of(word, plan.seeds), nullptr, first_seed, drawing));
     put("best description",
         draw(bundle, prompts_of(world::describe(held.instance), plan.seeds), nullptr, first_seed, drawing));
@@ -105,8 +115,14 @@ nlohmann::json report_concepts(diffusion::ModelBundle& bundle, Evaluator& judge,
     }
     rows.push_back(torch::cat(shown));
     std::printf("%s %s\n", held.name.c_str(), world::describe(held.instance).c_str());
-    for (const auto& [name, column] : columns)
-      std::printf("  %-18s %s\n", name.c_str(), column.to_json().dump().c_str());
+    each.push_back({{"name", held.name}, {"description", world::describe(held.instance)}});
+    for (const auto& [name, column] : columns) {
+      all[name] += column, each.back()["ways"][name] = column.to_json();
+      std::printf("  %-20s embedding %.3f, by truth %.3f, background %.3f; mean embedding so far %.3f\n", name.c_str(),
+                  column.identity.embedding / static_cast<double>(column.identity.pictures), column.identity.by_truth(),
+                  column.background.value(),
+                  all[name].identity.embedding / static_cast<double>(all[name].identity.pictures));
+    }
     std::fflush(stdout);
     pretrain::save_grid(grid.string(), torch::cat(rows), rows[0].size(0), 1);
   }
@@ -114,7 +130,8 @@ nlohmann::json report_concepts(diffusion::ModelBundle& bundle, Evaluator& judge,
                      {"photos", plan.photos},
                      {"pictures_each", 10 * plan.seeds},
                      {"base_unchanged", before == bundle.parameter_digest()}};
-  for (const auto& [name, column] : columns) out["ways"][name] = column.to_json();
+  for (const auto& [name, column] : all) out["ways"][name] = column.to_json();
+  out["each"] = each;
   return out;
 }
 

@@ -30,7 +30,8 @@ int main(int argc, char** argv) {
     command->add_option("--guidance", drawing.guidance);
   }
   base_command->add_option("--prompts", count);
-  concepts_command->add_option("--concepts", plan.concepts);
+  concepts_command->add_option("--first", plan.first, "of the held-out things; 0");
+  concepts_command->add_option("--concepts", plan.concepts, "so many, from there");
   concepts_command->add_option("--photos", plan.photos);
   concepts_command->add_option("--seeds", plan.seeds);
   concepts_command->add_option("--methods", plan.methods);

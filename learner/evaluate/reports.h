@@ -20,18 +20,21 @@ struct Drawing {
 Tensor draw(diffusion::ModelBundle& bundle, const std::vector<std::string>& prompts,
             const std::shared_ptr<const diffusion::EditSet>& edits, std::uint64_t first_seed, const Drawing& drawing);
 
+// Pictures encoded and decoded again: what a perfect denoiser could draw at best.
+Tensor through_autoencoder(diffusion::ModelBundle& bundle, const Tensor& pictures);
+
 // `count` prompts of the world's grammar that no training saw (its own seeds), each beside a real render of the same
-// scene as the ceiling.
+// scene as the ceiling, and that render through the autoencoder.
 nlohmann::json report_base(diffusion::ModelBundle& bundle, Evaluator& judge, int64_t count, const Drawing& drawing,
                            const std::filesystem::path& grid);
 
 struct ConceptPlan {
-  int64_t concepts = 20, photos = 4, seeds = 2;  // seeds a background
+  int64_t first = 0, concepts = 20, photos = 4, seeds = 2;  // seeds a background
   std::vector<std::string> methods{"perfusion", "textual_inversion"};
   nlohmann::json settings = nlohmann::json::object();
 };
-// Held-out things learnt from photos by each method; beside them the class word, the best description in words, and
-// real renders.
+// Held-out things learnt from photos by each method; beside them the class word, the best description in words,
+// real renders, and those through the autoencoder.
 nlohmann::json report_concepts(diffusion::ModelBundle& bundle, Evaluator& judge, const ConceptPlan& plan,
                                const Drawing& drawing, const std::filesystem::path& grid);
 

@@ -21,6 +21,13 @@ std::vector<Seen> look(AttributeNet& net, const Tensor& pictures) {
   return seen;
 }
 
+IdentityScore& IdentityScore::operator+=(const IdentityScore& more) {
+  for (int q = 0; q < kQuestions; ++q) attribute[q] += more.attribute[q];
+  for (int k = 0; k < 2; ++k) colour_distance[k] += more.colour_distance[k];
+  embedding += more.embedding, pictures += more.pictures;
+  return *this;
+}
+
 double IdentityScore::by_truth() const {
   double sum = 0;
   int asked = 0;

@@ -11,6 +11,7 @@ namespace conceptd::evaluate {
 struct Share {
   int64_t right = 0, asked = 0;
   void count(bool is_right) { right += is_right, ++asked; }
+  Share& operator+=(const Share& more) { return right += more.right, asked += more.asked, *this; }
   double value() const { return asked ? static_cast<double>(right) / static_cast<double>(asked) : 0; }
 };
 
@@ -28,6 +29,7 @@ struct IdentityScore {
   double embedding = 0;            // sum over pictures of the mean cosine to renders of the instance
   double colour_distance[2] = {};  // sums of Euclidean distances in RGB, 0..1 each, of first and second colour
   int64_t pictures = 0;
+  IdentityScore& operator+=(const IdentityScore& more);
   double by_truth() const;  // mean of the shares
   nlohmann::json to_json() const;
 };

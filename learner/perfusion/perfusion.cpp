@@ -4,6 +4,7 @@
 #include "diffusion/token_covariance.h"
 #include "learner/preview.h"
 #include "learner/settings.h"
+#include "learner/settling.h"
 #include "learner/step_workers.h"
 #include "learner/stopwatch.h"
 #include "learner/word_embedding.h"
@@ -22,9 +23,16 @@ PerfusionSettings PerfusionSettings::from_json(const nlohmann::json& settings) {
   reader.number("bias", s.bias, 0, 1);
   reader.number("temperature", s.temperature, 1e-3, 1);
   reader.number("momentum", s.momentum, 0, 1);
+  reader.number("settle", s.settle, 0, 1);
   reader.whole("preview_every", s.preview_every, 0, 10000);
   reader.finish();
   return s;
+}
+
+nlohmann::json PerfusionSettings::to_json() const {
+  return {{"steps", steps},         {"batch", batch},  {"value_rate", value_rate},
+          {"word_rate", word_rate}, {"bias", bias},    {"temperature", temperature},
+          {"momentum", momentum},   {"settle", settle}};
 }
 
 namespace {
@@ -64,7 +72,7 @@ Learned PerfusionLearner::learn(const LearnRequest& request, LearnContext& conte
   const auto covariance = diffusion::TokenCovariance::of(bundle);
   const auto schedule = diffusion::NoiseSchedule::from_json(bundle.scheduler_config);
   const auto photos = encode_photos(bundle, request.photos, request.masks);
-  const auto prompts = fill_templates(bundle, templates_for(bundle.tokenizer), request.class_word);
+  const auto prompts = fill_templates(bundle, templates_for(bundle), request.class_word);
   diffusion::Adaptation base;
 
   // Step 0: the word starts as the class word; keys are locked to it, values start there.
@@ -103,10 +111,27 @@ Learned PerfusionLearner::learn(const LearnRequest& request, LearnContext& conte
     return workers.loss(fixed, states, loss_with(edits_now()));
   };
 
+  const auto delta_base = diffusion::DeltaBase::of(bundle, &covariance);
+  const auto delta_now = [&] {
+    diffusion::Delta delta;
+    delta.method = "perfusion", delta.class_word = request.class_word, delta.placeholder = "<" + request.name + ">";
+    delta.base_fingerprint = delta_base.fingerprint, delta.text_encoder_digest = delta_base.text_encoder_digest;
+    delta.covariance_digest = covariance.digest();
+    delta.settings = s.to_json(), delta.settings["seed"] = request.seed;
+    delta.tensors[diffusion::kWordTensor] = word.detach().clone();
+    delta.tensors[diffusion::kInputTensor] = target_input;
+    for (const auto& site : sites) {
+      const auto name = (site.is_value ? diffusion::kValuePrefix : diffusion::kKeyPrefix) + site.path;
+      delta.tensors[name] = site.output.detach().clone();
+    }
+    return delta;
+  };
+
   const double first_loss = fixed_loss();
   Stopwatch watch(s.steps);
   for (int64_t step = 0; step < s.steps; ++step) {
     const auto draw = draw_step(photos, schedule, s.batch, random);
+    set_rates(adam, {s.word_rate, s.value_rate}, settling(step, s.steps, s.settle));
     const auto rows = template_rows(prompts, step, s.batch);
     adam.zero_grad();
     const auto states = encode_rows(bundle, prompts, rows, word);
@@ -117,26 +142,13 @@ Learned PerfusionLearner::learn(const LearnRequest& request, LearnContext& conte
     adam.step();
     if (!context.progress) continue;
     auto progress = watch.after(step, loss);
-    if (preview_is_due(progress.step, s.steps, s.preview_every)) {
-      auto shown = *edits_now();
-      shown.tokens.push_back({"<" + request.name + ">", word.detach()});
-      progress.preview = preview(bundle, std::make_shared<const EditSet>(shown), "<" + request.name + ">");
+    if (preview_is_due(progress.step, s.steps, s.preview_every)) {  // as pictures will be drawn, gate and all
+      const auto shown = std::make_shared<const EditSet>(diffusion::delta_edits(delta_now(), delta_base));
+      progress.preview = preview(bundle, shown, "<" + request.name + ">");
     }
     context.progress(progress);
   }
-
-  diffusion::Delta delta;
-  delta.method = "perfusion", delta.class_word = request.class_word, delta.placeholder = "<" + request.name + ">";
-  const auto delta_base = diffusion::DeltaBase::of(bundle, &covariance);
-  delta.base_fingerprint = delta_base.fingerprint, delta.text_encoder_digest = delta_base.text_encoder_digest;
-  delta.covariance_digest = covariance.digest();
-  delta.settings = {{"steps", s.steps}, {"batch", s.batch}, {"seed", request.seed}};
-  delta.tensors[diffusion::kWordTensor] = word.detach();
-  delta.tensors[diffusion::kInputTensor] = target_input;
-  for (const auto& site : sites) {
-    delta.tensors[(site.is_value ? diffusion::kValuePrefix : diffusion::kKeyPrefix) + site.path] = site.output.detach();
-  }
-  return {delta,
+  return {delta_now(),
           {{"loss_first", first_loss},
            {"loss_last", fixed_loss()},
            {"seconds", watch.seconds()},

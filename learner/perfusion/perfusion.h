@@ -26,8 +26,10 @@ struct PerfusionSettings {
   double value_rate = .03, word_rate = .006;                           // Adam, one group each
   double bias = .75, temperature = .10;                                // beta and tau in training
   double momentum = .99;                                               // of the running mean i*
+  double settle = .5;                                                  // share of the steps over which the rates fall
   int64_t preview_every = 100;                                         // steps, and the last; 0: no previews
   static PerfusionSettings from_json(const nlohmann::json& settings);  // Error{invalid} names the setting
+  nlohmann::json to_json() const;                                      // all but the previews
 };
 
 class PerfusionLearner : public Learner {

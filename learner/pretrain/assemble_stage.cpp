@@ -41,6 +41,7 @@ void assemble(const StageOptions& options) {
                                                                    {"model_max_length", 32},
                                                                    {"tokenizer_class", "CLIPTokenizer"}});
   write_json(options.out / "generation.json", {{"guidance_scale", 3.5}, {"num_inference_steps", 25}});
+  write_json(options.out / "learning.json", {{"templates", {"a {}", "a photo of a {}"}}});  // as captions begin
   auto random = task_random(options.seed + 0xc0, 0, 0);
   std::vector<std::string> captions;
   for (int k = 0; k < kCaptions; ++k)

@@ -1,8 +1,6 @@
 #include "diffusion/autoencoder_kl.h"
-#include "learner/pretrain/checkpoint.h"
-#include "learner/pretrain/progress.h"
 #include "learner/pretrain/scenes.h"
-#include "learner/pretrain/stages.h"
+#include "learner/pretrain/step_loop.h"
 
 namespace conceptd::pretrain {
 using diffusion::AutoencoderKL;
@@ -55,49 +53,35 @@ nlohmann::json measure(AutoencoderKL& vae, const std::filesystem::path& grid) {
 }  // namespace
 
 void train_autoencoder(const StageOptions& options) {
-  const auto folder = RunFolder{options.run}.stage("autoencoder");
   torch::manual_seed(static_cast<int64_t>(options.seed));
   std::vector<AutoencoderKL> replicas;
   for (int k = 0; k < options.workers; ++k) replicas.emplace_back(config());
   FlatParameters flat(*replicas[0]);
   auto gradients = flat.replicate(replicas);
-  Adam adam(flat.values(), {.beta2 = .99, .ema = .998});
-  const auto resumed = load_resume(folder, adam);
-  int64_t step = resumed ? resumed->value("step", int64_t{0}) : 0;
-  Workers workers(options.workers);
-  Progress progress("autoencoder", step, options.steps);
-  double saved_s = 0, grid_s = 0;
-  const auto save = [&] {
+  const auto micro_batch = [&](int worker, int task, int64_t step) -> Measured {
+    auto random = task_random(options.seed, step, task);
+    const auto pictures = render_scenes(draw_scenes(options.micro_batch, random, options.breadth));
+    const auto loss =
+        loss_of(replicas[static_cast<std::size_t>(worker)], pictures.contiguous(at::MemoryFormat::ChannelsLast));
+    loss.total.backward();
+    return {{"mse", loss.squared}, {"kl", loss.kl}};
+  };
+  const auto publish = [&](const Tensor& weights, const nlohmann::json&) {
     AutoencoderKL average(config());
     FlatParameters shown(*average);
-    shown.values().copy_(adam.average);
-    const auto measured = measure(average, folder / "grid.png");
+    shown.values().copy_(weights);
+    const auto measured = measure(average, RunFolder{options.run}.stage("autoencoder") / "grid.png");
     std::printf("  %s\n", measured.dump().c_str());
-    save_resume(folder, adam, {{"step", step}});
     save_component(options.out / "vae", "diffusion_pytorch_model.safetensors", shown, shown.values(),
                    average->config.to_json());
   };
-  while (step < options.steps &&
-         (!options.stop_after_s || progress.seconds() < static_cast<double>(options.stop_after_s))) {
-    std::vector<Losses> losses(options.micro_batches);
-    workers.run(static_cast<int>(options.micro_batches), [&](int worker, int task) {
-      auto random = task_random(options.seed, step, task);
-      const auto pictures = render_scenes(draw_scenes(options.micro_batch, random, options.breadth));
-      auto loss = loss_of(replicas[worker], pictures.contiguous(at::MemoryFormat::ChannelsLast));
-      (loss.total / static_cast<double>(options.micro_batches)).backward();
-      losses[task] = {{}, loss.squared, loss.kl};
-    });
-    const double rate = learning_rate(step, options.steps, options.rate, 100, .5);
-    progress.measure("grad", adam.step(workers, gradients, rate, step));
-    for (const auto& loss : losses) progress.measure("mse", loss.squared), progress.measure("kl", loss.kl);
-    progress.advance(++step, options.micro_batch * options.micro_batches);
-    if (progress.seconds() - saved_s > options.checkpoint_s) {
-      save();
-      saved_s = progress.seconds();
-    }
-  }
-  save();
-  (void)grid_s;
+  run_steps(options, flat.values(), gradients,
+            {.stage = "autoencoder",
+             .adam = {.beta2 = .99, .ema = .998},
+             .hold = .5,
+             .begun = {},
+             .micro_batch = micro_batch,
+             .publish = publish});
 }
 
 }  // namespace conceptd::pretrain

@@ -1,24 +1,39 @@
 // The evaluator's training: attributes by cross-entropy, identity by contrast between two photos of each of some
 // instances. Its seeds are its own.
 #include "learner/evaluate/attribute_net.h"
-#include "learner/pretrain/checkpoint.h"
-#include "learner/pretrain/progress.h"
 #include "learner/pretrain/roughen.h"
 #include "learner/pretrain/scenes.h"
-#include "learner/pretrain/stages.h"
+#include "learner/pretrain/step_loop.h"
 
 namespace conceptd::pretrain {
 using evaluate::AttributeNet;
 
 namespace {
 constexpr std::uint64_t kOwnSeed = 0xe7a1;
-constexpr double kIdentityWeight = .5, kIdentityTemperature = .1, kColourWeight = 20;
+constexpr double kIdentityWeight = .5, kIdentityTemperature = .1, kColourWeight = 20, kPatternWeight = 2;
 
 Tensor cross(const Tensor& logits, const std::vector<int64_t>& targets) {
   const auto wanted = torch::tensor(targets);
   if ((wanted >= 0).sum().item<int64_t>() == 0) return logits.sum() * 0;
   return torch::nn::functional::cross_entropy(logits, wanted,
                                               torch::nn::functional::CrossEntropyFuncOptions().ignore_index(-100));
+}
+
+// (b, 16, 16): the pattern of the thing that covers most of a cell; -100 elsewhere.
+Tensor pattern_map(const std::vector<world::Scene>& scenes) {
+  std::vector<Tensor> rows;
+  world::Mask mask(world::kSide * world::kSide);
+  for (const auto& scene : scenes) {
+    auto row = torch::full({16, 16}, -100, torch::kLong);
+    for (std::size_t k = 0; k < scene.objects.size(); ++k) {
+      world::render_mask(scene, k, mask);
+      const auto cover = torch::from_blob(mask.data(), {1, world::kSide, world::kSide}, torch::kByte).to(torch::kFloat);
+      row.masked_fill_(torch::avg_pool2d(cover, world::kSide / 16).squeeze(0) > .6 * 255,
+                       scene.objects[k].instance.pattern);
+    }
+    rows.push_back(row);
+  }
+  return torch::stack(rows);
 }
 
 Tensor attribute_loss(AttributeNet& net, const std::vector<world::Scene>& scenes) {
@@ -30,7 +45,10 @@ Tensor attribute_loss(AttributeNet& net, const std::vector<world::Scene>& scenes
   std::vector<float> colours;
   for (const auto& truth : truths) colours.insert(colours.end(), truth.colours.begin(), truth.colours.end());
   const auto painted = torch::tensor(colours).view({-1, 6});
-  auto loss = cross(answers.background, places) + kColourWeight * (answers.colours - painted).pow(2).mean();
+  const auto everywhere = torch::nn::functional::cross_entropy(
+      answers.patterns, pattern_map(scenes), torch::nn::functional::CrossEntropyFuncOptions().ignore_index(-100));
+  auto loss = cross(answers.background, places) + kPatternWeight * everywhere +
+              kColourWeight * (answers.colours - painted).pow(2).mean();
   for (int place = 0; place < 2; ++place) {
     for (int question = 0; question < evaluate::kQuestions; ++question) {
       std::vector<int64_t> targets;
@@ -83,46 +101,37 @@ nlohmann::json measure(AttributeNet& net) {
 }  // namespace
 
 void train_evaluator(const StageOptions& options) {
-  const auto folder = RunFolder{options.run}.stage("evaluator");
   torch::manual_seed(static_cast<int64_t>(options.seed + kOwnSeed));
   std::vector<AttributeNet> replicas(static_cast<std::size_t>(options.workers));
   for (auto& replica : replicas) replica = AttributeNet();
   FlatParameters flat(*replicas[0]);
   auto gradients = flat.replicate(replicas);
-  Adam adam(flat.values(), {.beta2 = .99, .ema = .995});
-  const auto resumed = load_resume(folder, adam);
-  int64_t step = resumed ? resumed->value("step", int64_t{0}) : 0;
-  Workers workers(options.workers);
-  Progress progress("evaluator", step, options.steps);
-  double saved_s = 0;
-  const auto save = [&] {
+  auto breadth = options.breadth;
+  breadth.two_objects = .35;
+  const auto micro_batch = [&](int worker, int task, int64_t step) -> Measured {
+    auto random = task_random(options.seed + kOwnSeed, step, task);
+    auto& net = replicas[static_cast<std::size_t>(worker)];
+    const auto attributes = attribute_loss(net, draw_scenes(options.micro_batch, random, breadth));
+    const auto identity = identity_loss(net, options.micro_batch / 2, random, breadth);
+    (attributes + kIdentityWeight * identity).backward();
+    return {{"attributes", attributes.item<double>()}, {"identity", identity.item<double>()}};
+  };
+  const auto publish = [&](const Tensor& weights, const nlohmann::json& progress) {
     AttributeNet average;
     FlatParameters shown(*average);
-    shown.values().copy_(adam.average);
+    shown.values().copy_(weights);
     const auto measured = measure(average);
     std::printf("  %s\n", measured.dump().c_str());
-    save_resume(folder, adam, {{"step", step}});
     save_component(options.out, "attributes.safetensors", shown, shown.values(),
-                   {{"measured_on_renders", measured}, {"steps", step}});
+                   {{"measured_on_renders", measured}, {"steps", progress.at("step")}});
   };
-  while (step < options.steps) {
-    std::vector<std::pair<double, double>> losses(options.micro_batches);
-    workers.run(static_cast<int>(options.micro_batches), [&](int worker, int task) {
-      auto random = task_random(options.seed + kOwnSeed, step, task);
-      world::Breadth breadth = options.breadth;
-      breadth.two_objects = .35;
-      const auto attributes = attribute_loss(replicas[worker], draw_scenes(options.micro_batch, random, breadth));
-      const auto identity = identity_loss(replicas[worker], options.micro_batch / 2, random, breadth);
-      ((attributes + kIdentityWeight * identity) / static_cast<double>(options.micro_batches)).backward();
-      losses[task] = {attributes.item<double>(), identity.item<double>()};
-    });
-    adam.step(workers, gradients, learning_rate(step, options.steps, options.rate, 100, .4), step);
-    for (const auto& [attributes, identity] : losses)
-      progress.measure("attributes", attributes), progress.measure("identity", identity);
-    progress.advance(++step, 2 * options.micro_batch * options.micro_batches);
-    if (progress.seconds() - saved_s > options.checkpoint_s) save(), saved_s = progress.seconds();
-  }
-  save();
+  run_steps(options, flat.values(), gradients,
+            {.stage = "evaluator",
+             .adam = {.beta2 = .99, .ema = .995},
+             .hold = .4,
+             .begun = {},
+             .micro_batch = micro_batch,
+             .publish = publish});
 }
 
 }  // namespace conceptd::pretrain

@@ -14,11 +14,6 @@ void Progress::measure(const std::string& name, double value) {
   if (!fresh) it->second += .01 * (value - it->second);
 }
 
-double Progress::value(const std::string& name) const {
-  const auto it = values_.find(name);
-  return it == values_.end() ? 0 : it->second;
-}
-
 double Progress::seconds() const { return std::chrono::duration<double>(Clock::now() - began_).count(); }
 
 void Progress::advance(int64_t step, int64_t pictures) {

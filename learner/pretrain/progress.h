@@ -12,7 +12,7 @@ class Progress {
   void measure(const std::string& name, double value);  // smoothed over about a hundred calls
   // Prints "unet 1200/20000  loss .412  44 img/s  2 h 03 min left" when ten seconds have passed since the last line.
   void advance(int64_t step, int64_t pictures);
-  double value(const std::string& name) const;
+  const std::map<std::string, double>& values() const { return values_; }
   double seconds() const;  // since construction
 
  private:

@@ -3,9 +3,7 @@
 // ever sees them; then it is frozen.
 #include "diffusion/clip_text.h"
 #include "learner/pretrain/caption_reading.h"
-#include "learner/pretrain/checkpoint.h"
-#include "learner/pretrain/progress.h"
-#include "learner/pretrain/stages.h"
+#include "learner/pretrain/step_loop.h"
 #include "learner/pretrain/text_model.h"
 
 namespace conceptd::pretrain {
@@ -90,41 +88,34 @@ diffusion::ClipTextConfig text_config(int64_t vocab_size) {
 
 void train_text(const StageOptions& options) {
   const CaptionCodec codec(write_tokenizer(options.out / "tokenizer"));
-  const auto folder = RunFolder{options.run}.stage("text");
   torch::manual_seed(static_cast<int64_t>(options.seed));
   std::vector<Questioned> replicas;
   for (int k = 0; k < options.workers; ++k) replicas.emplace_back(text_config(codec.size()));
   FlatParameters flat(*replicas[0]);
   auto gradients = flat.replicate(replicas);
-  Adam adam(flat.values(), {.beta2 = .98, .ema = .99});
-  const auto resumed = load_resume(folder, adam);
-  int64_t step = resumed ? resumed->value("step", int64_t{0}) : 0;
-  Workers workers(options.workers);
-  Progress progress("text", step, options.steps);
-  double saved_s = 0;
-  const auto save = [&] {
-    save_resume(folder, adam, {{"step", step}});
+  const auto micro_batch = [&](int worker, int task, int64_t step) -> Measured {
+    auto random = task_random(options.seed + 77, step, task);
+    const auto answered =
+        question(replicas[static_cast<std::size_t>(worker)], codec, draw_captions(options.micro_batch, random));
+    answered.loss.backward();
+    return {{"loss", answered.loss.item<double>()}, {"right", answered.right}};
+  };
+  const auto publish = [&](const Tensor& weights, const nlohmann::json&) {
     diffusion::ClipTextModel encoder(text_config(codec.size()));
     FlatParameters shown(*encoder);
     torch::NoGradGuard frozen;
-    auto averaged = flat.named(adam.average);
+    auto averaged = flat.named(weights);
     for (auto& item : encoder->named_parameters()) item.value().copy_(averaged.at("encoder." + item.key()));
     save_component(options.out / "text_encoder", "model.safetensors", shown, shown.values(), encoder->config.to_json());
   };
-  while (step < options.steps) {
-    std::vector<std::pair<double, double>> measured(options.micro_batches);
-    workers.run(static_cast<int>(options.micro_batches), [&](int worker, int task) {
-      auto random = task_random(options.seed + 77, step, task);
-      const auto answered = question(replicas[worker], codec, draw_captions(options.micro_batch, random));
-      (answered.loss / static_cast<double>(options.micro_batches)).backward();
-      measured[task] = {answered.loss.item<double>(), answered.right};
-    });
-    adam.step(workers, gradients, learning_rate(step, options.steps, options.rate, 60, .5), step);
-    for (const auto& [loss, right] : measured) progress.measure("loss", loss), progress.measure("right", right);
-    progress.advance(++step, options.micro_batch * options.micro_batches);
-    if (progress.seconds() - saved_s > options.checkpoint_s) save(), saved_s = progress.seconds();
-  }
-  save();
+  run_steps(options, flat.values(), gradients,
+            {.stage = "text",
+             .adam = {.beta2 = .98, .ema = .99},
+             .warmup = 60,
+             .hold = .5,
+             .begun = {},
+             .micro_batch = micro_batch,
+             .publish = publish});
 }
 
 }  // namespace conceptd::pretrain

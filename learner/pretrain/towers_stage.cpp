@@ -1,11 +1,9 @@
 // The evaluator's towers: captions and renders against each other (InfoNCE in both directions; Radford et al. 2021,
 // fig. 3), the other rows of a micro-batch as negatives.
 #include "learner/evaluate/towers.h"
-#include "learner/pretrain/checkpoint.h"
-#include "learner/pretrain/progress.h"
 #include "learner/pretrain/roughen.h"
 #include "learner/pretrain/scenes.h"
-#include "learner/pretrain/stages.h"
+#include "learner/pretrain/step_loop.h"
 
 namespace conceptd::pretrain {
 using evaluate::Towers;
@@ -45,7 +43,6 @@ double retrieval(Towers& towers) {
 }  // namespace
 
 void train_towers(const StageOptions& options) {
-  const auto folder = RunFolder{options.run}.stage("towers");
   const auto vocab_json = write_tokenizer(options.out / "tokenizer");
   torch::manual_seed(static_cast<int64_t>(options.seed + kOwnSeed));
   std::vector<Towers> replicas;
@@ -56,17 +53,23 @@ void train_towers(const StageOptions& options) {
   }
   FlatParameters flat(*both[0]);
   auto gradients = flat.replicate(both);
-  Adam adam(flat.values(), {.beta2 = .98, .ema = .995});
-  const auto resumed = load_resume(folder, adam);
-  int64_t step = resumed ? resumed->value("step", int64_t{0}) : 0;
-  Workers workers(options.workers);
-  Progress progress("towers", step, options.steps);
-  double saved_s = 0;
-  const auto save = [&] {
-    save_resume(folder, adam, {{"step", step}});
+  const auto micro_batch = [&](int worker, int task, int64_t step) -> Measured {
+    auto random = task_random(options.seed + kOwnSeed, step, task);
+    auto& towers = replicas[static_cast<std::size_t>(worker)];
+    const auto pairs = draw_pairs(options.micro_batch, random, options.breadth);
+    const auto logits =
+        torch::matmul(towers.of_pictures(roughened(pairs.pictures)), towers.of_captions(pairs.captions).t()) /
+        kTemperature;
+    const auto own = torch::arange(options.micro_batch);
+    const auto loss = .5 * (torch::nn::functional::cross_entropy(logits, own) +
+                            torch::nn::functional::cross_entropy(logits.t(), own));
+    loss.backward();
+    return {{"loss", loss.item<double>()}};
+  };
+  const auto publish = [&](const Tensor& weights, const nlohmann::json&) {
     Towers average(vocab_json);
     torch::nn::ModuleList list(average.text, average.image);
-    FlatParameters(*list).values().copy_(adam.average);
+    FlatParameters(*list).values().copy_(weights);
     FlatParameters text(*average.text), image(*average.image);
     save_component(options.out / "text_encoder", "model.safetensors", text, text.values(),
                    average.text->config.to_json());
@@ -74,27 +77,13 @@ void train_towers(const StageOptions& options) {
                    average.image->config.to_json());
     std::printf("  finds the caption of a picture among 100: %.3f\n", retrieval(average));
   };
-  while (step < options.steps) {
-    std::vector<double> losses(static_cast<std::size_t>(options.micro_batches));
-    workers.run(static_cast<int>(options.micro_batches), [&](int worker, int task) {
-      auto random = task_random(options.seed + kOwnSeed, step, task);
-      auto& towers = replicas[static_cast<std::size_t>(worker)];
-      const auto pairs = draw_pairs(options.micro_batch, random, options.breadth);
-      const auto logits =
-          torch::matmul(towers.of_pictures(roughened(pairs.pictures)), towers.of_captions(pairs.captions).t()) /
-          kTemperature;
-      const auto own = torch::arange(options.micro_batch);
-      const auto loss = .5 * (torch::nn::functional::cross_entropy(logits, own) +
-                              torch::nn::functional::cross_entropy(logits.t(), own));
-      (loss / static_cast<double>(options.micro_batches)).backward();
-      losses[static_cast<std::size_t>(task)] = loss.item<double>();
-    });
-    adam.step(workers, gradients, learning_rate(step, options.steps, options.rate, 100, .4), step);
-    for (const double loss : losses) progress.measure("loss", loss);
-    progress.advance(++step, options.micro_batch * options.micro_batches);
-    if (progress.seconds() - saved_s > options.checkpoint_s) save(), saved_s = progress.seconds();
-  }
-  save();
+  run_steps(options, flat.values(), gradients,
+            {.stage = "towers",
+             .adam = {.beta2 = .98, .ema = .995},
+             .hold = .4,
+             .begun = {},
+             .micro_batch = micro_batch,
+             .publish = publish});
 }
 
 }  // namespace conceptd::pretrain

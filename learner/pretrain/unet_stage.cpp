@@ -3,11 +3,9 @@
 // decided at SNRs of .03 to .4 in a code as small as this one, where min-SNR itself hardly looks.
 #include "core/file_io.h"
 #include "learner/pretrain/caption_reading.h"
-#include "learner/pretrain/checkpoint.h"
 #include "learner/pretrain/latent_pool.h"
-#include "learner/pretrain/progress.h"
 #include "learner/pretrain/sampling.h"
-#include "learner/pretrain/stages.h"
+#include "learner/pretrain/step_loop.h"
 #include "learner/pretrain/text_model.h"
 
 namespace conceptd::pretrain {
@@ -114,13 +112,12 @@ void draw_grid(Frozen& frozen, UNet2DConditionModel& unet, const fs::path& path)
 }  // namespace
 
 void train_unet(const StageOptions& options) {
-  const auto folder = RunFolder{options.run}.stage("unet");
   Frozen frozen(options);
   const auto settings = config(frozen.vae->config, frozen.text->config.hidden_size);
   torch::manual_seed(static_cast<int64_t>(options.seed));
   std::vector<UNet2DConditionModel> replicas;
   for (int k = 0; k < options.workers; ++k) replicas.emplace_back(settings);
-  const auto published = options.out / "unet";
+  const auto folder = RunFolder{options.run}.stage("unet"), published = options.out / "unet";
   if (!fs::exists(folder / "resume.safetensors") && fs::exists(published / "training.json")) {
     load_component(published / "diffusion_pytorch_model.safetensors", *replicas[0]);
   }
@@ -128,58 +125,40 @@ void train_unet(const StageOptions& options) {
   auto gradients = flat.replicate(replicas);
   std::vector<LatentPool> pools;
   for (int k = 0; k < options.workers; ++k) pools.emplace_back(frozen.vae, 16384);
-  Adam adam(flat.values(), {.ema = .9995});
-  const auto resumed = load_resume(folder, adam);
-  const auto begun = resumed ? *resumed : begun_at(published);
-  int64_t step = begun.value("step", int64_t{0}), images = begun.value("images", int64_t{0});
-  torch::manual_seed(static_cast<int64_t>(options.seed) + step);
   const auto alphas = alphas_cumprod();
-  const auto empty = frozen.states({""});
-  Workers workers(options.workers);
-  Progress progress("unet", step, options.steps);
-  double saved_s = 0, grid_s = 0;
   UNet2DConditionModel average(settings);
   FlatParameters shown(*average);
-  const auto save = [&] {
-    shown.values().copy_(adam.average);
-    const nlohmann::json done{{"step", step}, {"images", images}, {"loss", progress.value("loss")}};
-    save_resume(folder, adam, done);
-    write_file_durably(published / "training.json", done.dump() + "\n");
-    save_component(options.out / "unet", "diffusion_pytorch_model.safetensors", shown, shown.values(),
-                   settings.to_json());
-  };
-  const auto grid = [&] {
-    shown.values().copy_(adam.average);
-    workers.run(
-        1, [&](int, int) { draw_grid(frozen, average, folder / ("grid-" + std::to_string(images / 1000) + "k.png")); });
-  };
-  while (step < options.steps &&
-         (!options.stop_after_s || progress.seconds() < static_cast<double>(options.stop_after_s))) {
-    std::vector<Loss> losses(options.micro_batches);
-    workers.run(static_cast<int>(options.micro_batches), [&](int worker, int task) {
-      auto random = task_random(options.seed, step, task);
-      const auto batch = pools[worker].draw(options.micro_batch, kFresh, random, options.breadth);
-      std::vector<std::string> captions;
-      for (const auto& scene : batch.scenes) {
-        const bool dropped = static_cast<double>(random() % 1000) < 1000 * kCaptionDropout;
-        captions.push_back(dropped ? "" : world::caption(scene, random));
-      }
-      auto loss = loss_of(replicas[worker], batch.latents, frozen.states(captions), alphas);
-      (loss.weighted / static_cast<double>(options.micro_batches)).backward();
-      losses[task] = {loss.weighted.detach(), loss.noisy, loss.clean};
-    });
-    adam.step(workers, gradients, learning_rate(step, options.steps, options.rate, 200), step);
-    for (const auto& loss : losses) {
-      progress.measure("loss", loss.weighted.item<double>());
-      progress.measure("noisy", loss.noisy), progress.measure("clean", loss.clean);
+  const auto micro_batch = [&](int worker, int task, int64_t step) -> Measured {
+    auto random = task_random(options.seed, step, task);
+    const auto replica = static_cast<std::size_t>(worker);
+    const auto batch = pools[replica].draw(options.micro_batch, kFresh, random, options.breadth);
+    std::vector<std::string> captions;
+    for (const auto& scene : batch.scenes) {
+      const bool dropped = static_cast<double>(random() % 1000) < 1000 * kCaptionDropout;
+      captions.push_back(dropped ? "" : world::caption(scene, random));
     }
-    images += options.micro_batch * options.micro_batches;
-    progress.advance(++step, options.micro_batch * options.micro_batches);
-    if (progress.seconds() - saved_s > options.checkpoint_s) save(), saved_s = progress.seconds();
-    if (progress.seconds() - grid_s > options.grid_s) grid(), grid_s = progress.seconds();
-  }
-  save();
-  grid();
+    const auto loss = loss_of(replicas[replica], batch.latents, frozen.states(captions), alphas);
+    loss.weighted.backward();
+    return {{"loss", loss.weighted.item<double>()}, {"noisy", loss.noisy}, {"clean", loss.clean}};
+  };
+  const auto publish = [&](const Tensor& weights, const nlohmann::json& progress) {
+    shown.values().copy_(weights);
+    write_file_durably(published / "training.json", progress.dump() + "\n");
+    save_component(published, "diffusion_pytorch_model.safetensors", shown, shown.values(), settings.to_json());
+  };
+  const auto look = [&](const Tensor& weights, int64_t images) {
+    shown.values().copy_(weights);
+    draw_grid(frozen, average, folder / ("grid-" + std::to_string(images / 1000) + "k.png"));
+  };
+  run_steps(options, flat.values(), gradients,
+            {.stage = "unet",
+             .adam = {.ema = .9995},
+             .warmup = 200,
+             .begun = begun_at(published),
+             .at_start = [&](int64_t step) { torch::manual_seed(static_cast<int64_t>(options.seed) + step); },
+             .micro_batch = micro_batch,
+             .publish = publish,
+             .look = look});
 }
 
 }  // namespace conceptd::pretrain

@@ -2,6 +2,7 @@
 
 #include "learner/preview.h"
 #include "learner/settings.h"
+#include "learner/settling.h"
 #include "learner/step_workers.h"
 #include "learner/stopwatch.h"
 #include "learner/word_embedding.h"
@@ -15,6 +16,7 @@ TextualInversionSettings TextualInversionSettings::from_json(const nlohmann::jso
   reader.whole("steps", s.steps, 1, 10000);
   reader.whole("batch", s.batch, 1, 256);
   reader.number("rate", s.rate, 0, 1);
+  reader.number("settle", s.settle, 0, 1);
   reader.whole("preview_every", s.preview_every, 0, 10000);
   reader.finish();
   return s;
@@ -26,7 +28,7 @@ Learned TextualInversionLearner::learn(const LearnRequest& request, LearnContext
   auto random = torch::make_generator<at::CPUGeneratorImpl>(request.seed);
   const auto schedule = diffusion::NoiseSchedule::from_json(bundle.scheduler_config);
   const auto photos = encode_photos(bundle, request.photos, request.masks);
-  const auto prompts = fill_templates(bundle, templates_for(bundle.tokenizer), request.class_word);
+  const auto prompts = fill_templates(bundle, templates_for(bundle), request.class_word);
   diffusion::Adaptation base;
   auto word = class_row(bundle, request.class_word).requires_grad_();
   torch::optim::Adam adam({word}, torch::optim::AdamOptions(s.rate));
@@ -47,6 +49,7 @@ Learned TextualInversionLearner::learn(const LearnRequest& request, LearnContext
   Stopwatch watch(s.steps);
   for (int64_t step = 0; step < s.steps; ++step) {
     const auto draw = draw_step(photos, schedule, s.batch, random);
+    set_rates(adam, {s.rate}, settling(step, s.steps, s.settle));
     adam.zero_grad();
     const auto states = encode_rows(bundle, prompts, template_rows(prompts, step, s.batch), word);
     const double loss = workers.backward(draw, states, {}, loss_of);
@@ -67,7 +70,8 @@ Learned TextualInversionLearner::learn(const LearnRequest& request, LearnContext
   delta.placeholder = "<" + request.name + ">";
   const auto delta_base = diffusion::DeltaBase::of(bundle, nullptr);
   delta.base_fingerprint = delta_base.fingerprint, delta.text_encoder_digest = delta_base.text_encoder_digest;
-  delta.settings = {{"steps", s.steps}, {"batch", s.batch}, {"seed", request.seed}};
+  delta.settings = {
+      {"steps", s.steps}, {"batch", s.batch}, {"rate", s.rate}, {"settle", s.settle}, {"seed", request.seed}};
   delta.tensors[diffusion::kWordTensor] = word.detach();
   return {delta,
           {{"loss_first", first_loss},

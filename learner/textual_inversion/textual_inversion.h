@@ -10,6 +10,7 @@ namespace conceptd::learner {
 struct TextualInversionSettings {
   int64_t steps = 400, batch = 16;
   double rate = .005;
+  double settle = .5;           // share of the steps over which the rate falls
   int64_t preview_every = 100;  // steps, and the last; 0: no previews
   static TextualInversionSettings from_json(const nlohmann::json& settings);
 };

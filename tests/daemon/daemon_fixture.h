@@ -44,6 +44,7 @@ class DaemonTest : public testing::Test {
                 [this](const Config&) {
                   auto model = std::make_unique<FakeModel>();
                   model->before_batch = before_batch_;
+                  model->before_step = before_step_;
                   model_ = model.get();
                   return model;
                 },
@@ -101,6 +102,7 @@ class DaemonTest : public testing::Test {
   Config config_;
   std::string worker_ = CONCEPTD_FAKE_WORKER;
   std::function<void()> before_batch_;
+  std::function<void(int)> before_step_;
   FakeModel* model_ = nullptr;
   std::unique_ptr<Daemon> daemon_;
 };

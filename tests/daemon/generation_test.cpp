@@ -1,6 +1,10 @@
 // Goal: the queue is bounded, batches hold what samples alike, and nobody waits for ever.
 #include "daemon/generation_service.h"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
 #include <future>
 
 #include "tests/daemon/daemon_fixture.h"
@@ -99,6 +103,49 @@ TEST(Generation, StoppingAnswersWhoWaits) {
   EXPECT_ERROR(service.submit(Outcome().task(kSmall, 1)), Code::unavailable, "stopping");
 }
 
+TEST(Generation, StoppingDoesNotWaitForEver) {
+  FakeModel model;
+  model.before_step = [](int) { std::this_thread::sleep_for(5ms); };
+  GenerationService service(model, {.queue_max = 8, .batch_max = 1, .grace = 20ms});
+  Outcome running;
+  Sampling endless = kSmall;
+  endless.steps = 1'000'000;
+  service.submit(running.task(endless, 1));
+  while (model.steps == 0) std::this_thread::sleep_for(1ms);
+  service.stop();
+  EXPECT_ERROR(running.promise.get_future().get(), Code::unavailable, "stopping");
+}
+
+TEST(Generation, WhatNobodyWaitsForIsLeftUndone) {
+  FakeModel model;
+  std::atomic<bool> gone = false;
+  model.before_step = [&](int step) { gone = step == 2; };
+  GenerationService service(model, {.queue_max = 8, .batch_max = 2});
+  Outcome leaving, staying, shared;
+  GenerationTask left = leaving.task(kSmall, 2);
+  left.abandoned = [&] { return gone.load(); };
+  service.submit(std::move(left));
+  EXPECT_ERROR(leaving.promise.get_future().get(), Code::cancelled, "nobody waits");
+  EXPECT_EQ(model.steps, 2);
+  service.submit(staying.task(kSmall, 1));
+  EXPECT_EQ(staying.promise.get_future().get().pictures.size(), 1u);
+
+  Door door;  // one that leaves its queue is not begun, and one in company costs its company nothing
+  model.before_batch = [&] { door.open.wait(); };
+  Outcome first, queued, behind;
+  service.submit(first.task(kSmall, 1));
+  while (service.load().running == 0) std::this_thread::sleep_for(1ms);
+  GenerationTask never = queued.task(kSmall, 1);
+  never.abandoned = [] { return true; };
+  service.submit(std::move(never));
+  service.submit(behind.task(kSmall, 1));
+  const int batches = model.batches;
+  door.opened.set_value();
+  EXPECT_ERROR(queued.promise.get_future().get(), Code::cancelled, "nobody waits");
+  EXPECT_EQ(behind.promise.get_future().get().pictures.size(), 1u);
+  EXPECT_EQ(model.batches, batches + 1);
+}
+
 TEST(Generation, AFailureReachesItsRequestAlone) {
   FakeModel model;
   bool fail = true;
@@ -113,7 +160,26 @@ TEST(Generation, AFailureReachesItsRequestAlone) {
   EXPECT_EQ(fine.promise.get_future().get().pictures.size(), 1u);
 }
 
-class GenerateRoute : public DaemonTest {};
+class GenerateRoute : public DaemonTest {
+ protected:
+  // A client that asks and is gone before the answer.
+  struct HangingUp {
+    HangingUp(const std::string& path, const std::string& target, const Json& body) {
+      sockaddr_un address{};
+      address.sun_family = AF_UNIX;
+      std::strcpy(address.sun_path, path.c_str());
+      EXPECT_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+      const std::string text = body.dump(), request = "POST /api/v1/" + target +
+                                                      " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                                                      "Content-Length: " +
+                                                      std::to_string(text.size()) + "\r\n\r\n" + text;
+      EXPECT_EQ(::send(fd, request.data(), request.size(), MSG_NOSIGNAL), static_cast<ssize_t>(request.size()));
+    }
+    HangingUp(const HangingUp&) = delete;
+    ~HangingUp() { ::close(fd); }
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  };
+};
 
 TEST_F(GenerateRoute, AFullQueueIs429) {
   Door door;
@@ -132,6 +198,29 @@ TEST_F(GenerateRoute, AFullQueueIs429) {
   door.opened.set_value();
   for (std::thread& thread : asking) thread.join();
   EXPECT_EQ(status().queue.pictures, 2);
+}
+
+TEST_F(GenerateRoute, HangingUpEndsTheWork) {
+  std::atomic<int> step = 0;
+  before_step_ = [&](int now) { step = now, std::this_thread::sleep_for(2ms); };
+  start();
+  {
+    const HangingUp caller(config_.socket, "generate", {{"prompt", "a kettle"}, {"steps", 200}, {"count", 16}});
+    while (step < 3) std::this_thread::sleep_for(1ms);
+  }
+  while (status().queue.running > 0) std::this_thread::sleep_for(5ms);
+  EXPECT_LT(step, 190);
+  EXPECT_EQ(status().queue.pictures, 0);
+  EXPECT_EQ(generate("a kettle").images.size(), 1u);
+}
+
+TEST_F(GenerateRoute, ARequestIsBoundedInWhatItCosts) {
+  start();
+  const auto [code, error] = refused("generate", {{"prompt", "a"}, {"width", 2048}, {"height", 2048}});
+  EXPECT_EQ(code, 422);
+  EXPECT_EQ(error.field, "width");
+  EXPECT_THAT(error.message, HasSubstr("4096"));
+  EXPECT_EQ(status().queue.pictures, 0);
 }
 
 TEST_F(GenerateRoute, SaysWhatItIgnoresAndRefusesTheRest) {

@@ -161,6 +161,17 @@ TEST_F(Base, SaysWhatItDrawsBestWith) {
   EXPECT_ERROR(open(), Code::corrupt, "'temperature'");
 }
 
+TEST_F(Base, SaysWhatPromptsItWasTrainedOn) {
+  EXPECT_TRUE(open().learning.templates.empty());
+  test::plant(folder / "learning.json", R"({"templates": ["a {}", "a photo of a {}"]})");
+  EXPECT_EQ(open().learning.templates, (std::vector<std::string>{"a {}", "a photo of a {}"}));
+  for (const auto* wrong : {R"({"templates": "a {}"})", R"({"templates": ["a"]})", R"({"templates": ["{} {}"]})",
+                            R"({"templates": ["{}"], "more": 1})", "[]"}) {
+    test::plant(folder / "learning.json", wrong);
+    EXPECT_ERROR(open(), Code::corrupt, "learning.json");
+  }
+}
+
 TEST_F(Base, NamesComponentsThatDoNotFit) {
   change_json("model_index.json", "text_encoder_2", {"transformers", "T5EncoderModel"});
   EXPECT_ERROR(open(), Code::corrupt, "'text_encoder_2'");

@@ -2,6 +2,7 @@
 
 #include "embedded_base.h"
 #include "learner/objective.h"
+#include "learner/settling.h"
 
 namespace conceptd::learner {
 namespace {
@@ -33,8 +34,22 @@ TEST(EncodePhotos, ScalesEachMaskToItsOwnLargestValue) {
   EXPECT_NEAR(photos.mask.min().item<double>(), 1, 1e-6);
 }
 
+TEST(Settling, IsConstantThenComesToRest) {
+  EXPECT_EQ(settling(0, 100, .5), 1);
+  EXPECT_EQ(settling(49, 100, .5), 1);
+  EXPECT_NEAR(settling(75, 100, .5), .5, 1e-9);
+  EXPECT_LT(settling(99, 100, .5), .01);
+  EXPECT_EQ(settling(99, 100, 0), 1);
+}
+
+TEST(Templates, AreTheBasesOwnWhereItStatesSome) {
+  EXPECT_EQ(templates_for(embedded_base()), (std::vector<std::string>{"a {}", "a photo of a {}"}));
+}
+
 TEST(Templates, UseOnlyWordsThatTheBaseKnows) {
-  const auto templates = templates_for(embedded_base().tokenizer);
+  auto base = diffusion::ModelBundle::open(embedded_base().folder);
+  base.learning.templates.clear();
+  const auto templates = templates_for(base);
   EXPECT_GE(templates.size(), 2u);
   for (const auto& text : templates) EXPECT_EQ(text.find("rendering"), text.npos);
 }

@@ -1,8 +1,10 @@
 #include <gtest/gtest.h>
 
+#include "diffusion/runtime.h"
 #include "learner/pretrain/adam.h"
 #include "learner/pretrain/checkpoint.h"
 #include "learner/pretrain/flat_parameters.h"
+#include "learner/pretrain/step_loop.h"
 
 namespace conceptd::pretrain {
 namespace {
@@ -70,6 +72,76 @@ TEST(Adam, SumsWorkersAndSkipsWhatIsNotFinite) {
   gradients[0][3] = NAN;
   adam.step(workers, gradients, .1, 1);
   EXPECT_TRUE(torch::equal(values, kept));
+}
+
+// A stage that fits a line, in a folder of its own; returns the last published average.
+struct Line {
+  explicit Line(const std::filesystem::path& run) { options.run = run, options.rate = 1e-2, options.micro_batches = 3; }
+  Tensor run(int64_t steps) {
+    torch::manual_seed(5);
+    std::vector<Small> replicas(2);
+    FlatParameters flat(*replicas[0]);
+    Tensor last;
+    options.steps = steps;
+    run_steps(options, flat.values(), flat.replicate(replicas),
+              {.stage = "line",
+               .adam = {},
+               .hold = 1,
+               .begun = {},
+               .micro_batch = [&](int worker, int task, int64_t step) -> Measured {
+                 const auto x = torch::full({2, 3, 6, 6}, .1 * static_cast<double>(step % 7 + task));
+                 const auto loss = replicas[static_cast<std::size_t>(worker)](x).pow(2).mean();
+                 loss.backward();
+                 ++micro_batches;
+                 return {{"loss", loss.item<double>()}};
+               },
+               .publish = [&](const Tensor& average,
+                              const nlohmann::json& progress) { last = average.clone(), published = progress; }});
+    return last;
+  }
+  StageOptions options;
+  std::atomic<int> micro_batches = 0;
+  nlohmann::json published;
+};
+
+TEST(StepLoop, GoesOnWhereItStoppedAndSaysWhatItDid) {
+  const auto folder = std::filesystem::path(testing::TempDir()) / "step_loop";
+  std::filesystem::remove_all(folder);
+  Line whole(folder / "whole"), halves(folder / "halves");
+  const auto expected = whole.run(12);
+  EXPECT_EQ(whole.micro_batches, 36);
+  EXPECT_EQ(whole.published.at("step"), 12);
+  EXPECT_EQ(whole.published.at("images"), 12 * 3 * whole.options.micro_batch);
+  halves.run(5);
+  EXPECT_TRUE(torch::allclose(halves.run(12), expected, 1e-5, 1e-6));
+  EXPECT_EQ(halves.micro_batches, 36);
+  halves.run(12);  // nothing is left to do
+  EXPECT_EQ(halves.micro_batches, 36);
+}
+
+TEST(StepLoop, EndsEarlyWithEverythingSaved) {
+  const auto folder = std::filesystem::path(testing::TempDir()) / "step_loop_stop";
+  std::filesystem::remove_all(folder);
+  Line line(folder);
+  line.options.stop_after_s = 1;
+  line.run(100'000'000);
+  const int64_t stopped = line.published.at("step");
+  EXPECT_GT(stopped, 0);
+  EXPECT_EQ(line.micro_batches, 3 * stopped);
+  line.options.stop_after_s = 0;
+  line.run(stopped + 2);
+  EXPECT_EQ(line.published.at("step"), stopped + 2);
+}
+
+TEST(Workers, TakeOpenBlasToOneThreadAndGiveItBack) {
+  const int before = diffusion::set_blas_threads(2);
+  if (before == 0) GTEST_SKIP() << "another BLAS is bound";
+  {
+    Workers outer(2);
+    { Workers inner(1); }
+    EXPECT_EQ(diffusion::set_blas_threads(1), 1);
+  }
+  EXPECT_EQ(diffusion::set_blas_threads(before), 2);
 }
 
 TEST(Workers, RunEveryTaskOnceAndPassOnFailures) {
