@@ -31,14 +31,21 @@ GenerationService::GenerationService(Model& model, GenerationLimits limits)
     : model_(model), limits_(limits), thread_([this] { run(); }) {}
 
 void GenerationService::submit(GenerationTask task) {
+  std::vector<std::shared_ptr<Entry>> left;
+  std::optional<std::size_t> full;
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) throw Error(Code::unavailable, "the daemon is stopping");
+    if (static_cast<int>(queue_.size()) >= limits_.queue_max) left = take_abandoned();
     if (static_cast<int>(queue_.size()) >= limits_.queue_max)
-      throw Error(Code::busy, "the queue is full: " + std::to_string(queue_.size()) +
-                                  " requests for pictures are waiting; try again in a moment");
-    queue_.push_back(std::make_shared<Entry>(Entry{.task = std::move(task), .since = Monotonic::now()}));
+      full = queue_.size();
+    else
+      queue_.push_back(std::make_shared<Entry>(Entry{.task = std::move(task), .since = Monotonic::now()}));
   }
+  dismiss(left);
+  if (full)
+    throw Error(Code::busy, "the queue is full: " + std::to_string(*full) +
+                                " requests for pictures are waiting; try again in a moment");
   changed_.notify_one();
 }
 
@@ -54,47 +61,52 @@ GenerationLoad GenerationService::load() const {
 }
 
 void GenerationService::stop() {
-  std::deque<std::shared_ptr<Entry>> left;
   {
     const std::lock_guard lock(mutex_);
     if (!stopping_) stop_by_ = Monotonic::now() + limits_.grace;
     stopping_ = true;
-    left.swap(queue_);
   }
   changed_.notify_all();
   if (thread_.joinable()) thread_.join();
+  std::deque<std::shared_ptr<Entry>> left;  // only now: a request of several batches waits here while one of them runs
+  {
+    const std::lock_guard lock(mutex_);
+    left.swap(queue_);
+  }
   for (const auto& entry : left) guarded([&] { entry->task.failed(stopping_error()); });
 }
 
 void GenerationService::run() {
   for (;;) {
     std::vector<std::pair<std::shared_ptr<Entry>, std::size_t>> batch;
+    std::vector<std::shared_ptr<Entry>> left;
     {
       std::unique_lock lock(mutex_);
       running_ = 0;
       changed_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
       if (stopping_) return;
-      drop_abandoned(lock);
-      if (stopping_ || queue_.empty()) continue;
-      batch = next_batch();
+      left = take_abandoned();
+      if (!queue_.empty()) batch = next_batch();
       running_ = static_cast<int>(batch.size());
     }
-    run_batch(batch);
+    dismiss(left);
+    if (!batch.empty()) run_batch(batch);
   }
 }
 
-void GenerationService::drop_abandoned(std::unique_lock<std::mutex>& lock) {
+std::vector<std::shared_ptr<GenerationService::Entry>> GenerationService::take_abandoned() {
   std::vector<std::shared_ptr<Entry>> left;
   std::erase_if(queue_, [&](const std::shared_ptr<Entry>& entry) {
     if (!entry->task.abandoned || !entry->task.abandoned()) return false;
     left.push_back(entry);
     return true;
   });
-  if (left.empty()) return;
-  lock.unlock();
+  return left;
+}
+
+void GenerationService::dismiss(const std::vector<std::shared_ptr<Entry>>& left) {
   for (const auto& entry : left)
     guarded([&] { entry->task.failed(Error(Code::cancelled, "nobody waits for these pictures")); });
-  lock.lock();
 }
 
 bool GenerationService::is_wanted(const std::vector<std::pair<std::shared_ptr<Entry>, std::size_t>>& batch) const {

@@ -31,10 +31,11 @@ struct Made {
 struct GenerationTask {
   Sampling sampling{};
   std::vector<PictureOrder> orders{};
-  // Exactly one of them is called, once, on the service's thread (or in stop()).
+  // Exactly one of them is called, once: on the service's thread, in stop(), or, when nobody waits any more, in
+  // submit().
   std::function<void(Made)> done{};
   std::function<void(const Error&)> failed{};
-  // True when nobody waits for it any more; null: somebody always does. Called on the service's thread.
+  // True when nobody waits for it any more; null: somebody always does. From any thread.
   std::function<bool()> abandoned{};
 };
 
@@ -69,7 +70,8 @@ class GenerationService {
   };
   void run();
   bool is_wanted(const std::vector<std::pair<std::shared_ptr<Entry>, std::size_t>>& batch) const;
-  void drop_abandoned(std::unique_lock<std::mutex>& lock);
+  std::vector<std::shared_ptr<Entry>> take_abandoned();  // from the queue; under mutex_
+  static void dismiss(const std::vector<std::shared_ptr<Entry>>& left);
   // As many orders as one batch takes, from the front and from whoever further back samples alike: entry and count.
   std::vector<std::pair<std::shared_ptr<Entry>, std::size_t>> next_batch();
   void run_batch(const std::vector<std::pair<std::shared_ptr<Entry>, std::size_t>>& batch);

@@ -174,7 +174,9 @@ GenerationDefaults generation_defaults(const Json& json) {
 }
 
 LearningDefaults learning_defaults(const Json& json) {
-  const auto refuse = [](const std::string& why) { throw Error(Code::invalid, "learning.json: " + why, "templates"); };
+  const auto refuse = [](const std::string& why) {
+    throw Error(Code::invalid, "learning.json: " + why, "learning.json");
+  };
   LearningDefaults learning;
   if (!json.is_object() || !json.contains("templates") || json.size() != 1 || !json["templates"].is_array())
     refuse("it holds a list of templates and nothing else");

@@ -13,7 +13,7 @@ inline constexpr int kCountMax = 16;     // pictures a request
 inline constexpr int kSideMin = 16;      // pixels of a picture asked for
 inline constexpr int kSideMax = 2048;
 // Pictures x steps x area, in steps of one picture of the base's own size: what one request may keep the model busy
-// with. 16 pictures of 200 steps, or one of 40 steps and nine times the side.
+// with. 16 pictures of 200 steps, or one of 50 steps and eight times the side.
 inline constexpr int kPictureStepsMax = 3200;
 inline constexpr double kGuidanceMax = 30;
 inline constexpr std::int64_t kSeedMax = (std::int64_t{1} << 53) - 1;  // every JSON reader has these numbers exactly

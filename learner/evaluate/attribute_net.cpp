@@ -1,6 +1,8 @@
 #include "learner/evaluate/attribute_net.h"
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "diffusion/group_norm.h"
 #include "learner/pretrain/checkpoint.h"

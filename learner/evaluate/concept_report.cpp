@@ -1,3 +1,5 @@
+#include <spdlog/fmt/fmt.h>
+
 #include <chrono>
 
 #include "diffusion/delta.h"
@@ -110,8 +112,14 @@ nlohmann::json report_concepts(diffusion::ModelBundle& bundle, Evaluator& judge,
       auto& column = columns[method];
       column.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
       column.bytes += static_cast<int64_t>(diffusion::delta_bytes(learned.delta, torch::kHalf).size()), ++column.learnt;
-      const auto edits = std::make_shared<const diffusion::EditSet>(diffusion::delta_edits(learned.delta, delta_base));
-      put(method, draw(bundle, prompts_of("<" + held.name + ">", plan.seeds), edits, first_seed, drawing));
+      const auto draw_at = [&](const diffusion::GateChoice& gate) {
+        const auto edits =
+            std::make_shared<const diffusion::EditSet>(diffusion::delta_edits(learned.delta, delta_base, gate));
+        return draw(bundle, prompts_of("<" + held.name + ">", plan.seeds), edits, first_seed, drawing);
+      };
+      put(method, draw_at({}));
+      if (method != "perfusion") continue;
+      for (const double bias : plan.biases) put(fmt::format("perfusion, bias {:.2f}", bias), draw_at({.bias = bias}));
     }
     rows.push_back(torch::cat(shown));
     std::printf("%s %s\n", held.name.c_str(), world::describe(held.instance).c_str());

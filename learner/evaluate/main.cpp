@@ -35,6 +35,7 @@ int main(int argc, char** argv) {
   concepts_command->add_option("--photos", plan.photos);
   concepts_command->add_option("--seeds", plan.seeds);
   concepts_command->add_option("--methods", plan.methods);
+  concepts_command->add_option("--biases", plan.biases, "further biases of Perfusion's gate to draw each delta with");
   concepts_command->add_option("--settings", settings, "JSON: method -> settings");
   CLI11_PARSE(app, argc, argv);
   try {

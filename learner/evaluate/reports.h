@@ -31,6 +31,7 @@ nlohmann::json report_base(diffusion::ModelBundle& bundle, Evaluator& judge, int
 struct ConceptPlan {
   int64_t first = 0, concepts = 20, photos = 4, seeds = 2;  // seeds a background
   std::vector<std::string> methods{"perfusion", "textual_inversion"};
+  std::vector<double> biases;  // of the gate, drawn beside the delta's own: Perfusion's beta, from one delta
   nlohmann::json settings = nlohmann::json::object();
 };
 // Held-out things learnt from photos by each method; beside them the class word, the best description in words,

@@ -13,8 +13,8 @@
 //   beta, tau  bias, temperature                of the gate sigmoid((k e - beta) / tau)
 //
 // DEVIATES: no weight decay (AdamW's .01 would shrink o*_V); no flips (a kettle has a side).
-// DEVIATES: twice the codes' rates (.03 and .006), which come to rest over the last half of the steps: 400 steps are
-// enough then on the embedded base. The codes keep theirs and choose among checkpoints by eye.
+// DEVIATES: about twice the codes' rates (.03 and .006), which come to rest over the last half of the steps. The codes
+// keep theirs and choose among checkpoints by eye.
 //
 // OPEN: the gradient through i* is cut, as in the code that shows samples; the other code passes it straight through.
 #pragma once

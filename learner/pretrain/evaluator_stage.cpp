@@ -12,8 +12,7 @@ namespace {
 constexpr std::uint64_t kOwnSeed = 0xe7a1;
 constexpr double kIdentityWeight = .5, kIdentityTemperature = .1, kColourWeight = 20, kPatternWeight = 2;
 
-Tensor cross(const Tensor& logits, const std::vector<int64_t>& targets) {
-  const auto wanted = torch::tensor(targets);
+Tensor entropy(const Tensor& logits, const Tensor& wanted) {  // -100: not asked
   if ((wanted >= 0).sum().item<int64_t>() == 0) return logits.sum() * 0;
   return torch::nn::functional::cross_entropy(logits, wanted,
                                               torch::nn::functional::CrossEntropyFuncOptions().ignore_index(-100));
@@ -36,6 +35,10 @@ Tensor pattern_map(const std::vector<world::Scene>& scenes) {
   return torch::stack(rows);
 }
 
+Tensor entropy(const Tensor& logits, const std::vector<int64_t>& targets) {
+  return entropy(logits, torch::tensor(targets));
+}
+
 Tensor attribute_loss(AttributeNet& net, const std::vector<world::Scene>& scenes) {
   const auto answers = net(roughened(render_scenes(scenes)));
   std::vector<evaluate::Truth> truths;
@@ -45,15 +48,14 @@ Tensor attribute_loss(AttributeNet& net, const std::vector<world::Scene>& scenes
   std::vector<float> colours;
   for (const auto& truth : truths) colours.insert(colours.end(), truth.colours.begin(), truth.colours.end());
   const auto painted = torch::tensor(colours).view({-1, 6});
-  const auto everywhere = torch::nn::functional::cross_entropy(
-      answers.patterns, pattern_map(scenes), torch::nn::functional::CrossEntropyFuncOptions().ignore_index(-100));
-  auto loss = cross(answers.background, places) + kPatternWeight * everywhere +
+  const auto everywhere = entropy(answers.patterns, pattern_map(scenes));
+  auto loss = entropy(answers.background, places) + kPatternWeight * everywhere +
               kColourWeight * (answers.colours - painted).pow(2).mean();
   for (int place = 0; place < 2; ++place) {
     for (int question = 0; question < evaluate::kQuestions; ++question) {
       std::vector<int64_t> targets;
       for (const auto& truth : truths) targets.push_back(truth.place[place][question]);
-      loss = loss + cross(answers.place[place][question], targets) * (place ? .5 : 1);
+      loss = loss + entropy(answers.place[place][question], targets) * (place ? .5 : 1);
     }
   }
   return loss;

@@ -26,7 +26,7 @@ int main(int argc, char** argv) {
     command->add_option("--steps", options.steps, "steps of the whole schedule");
     command->add_option("--rate", options.rate, "peak learning rate");
     command->add_option("--micro-batch", options.micro_batch);
-    command->add_option("--micro-batches", options.micro_batches, "a step sums this many");
+    command->add_option("--micro-batches", options.micro_batches, "a step averages this many");
     command->add_option("--workers", options.workers, "single-threaded workers; one a core");
     command->add_option("--seed", options.seed);
     command->add_option("--stop-after", options.stop_after_s, "seconds; ends early with everything saved");

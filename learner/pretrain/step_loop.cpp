@@ -28,7 +28,8 @@ void run_steps(const StageOptions& options, const Tensor& values, std::vector<Te
   // On a worker: the others wait, and a thread of the kernels' own would stand in their way.
   const auto on_a_worker = [&](const auto& work) { workers.run(1, [&](int, int) { work(); }); };
   const auto publish = [&] {
-    nlohmann::json done = progress.values();
+    nlohmann::json done = begun;
+    done.update(progress.values());
     done["step"] = step, done["images"] = images;
     save_resume(folder, adam, done);
     loop.publish(adam.average, done);
@@ -45,7 +46,8 @@ void run_steps(const StageOptions& options, const Tensor& values, std::vector<Te
       measured[static_cast<std::size_t>(task)] = loop.micro_batch(worker, task, step);
     });
     for (auto& gradient : gradients) gradient.div_(count);
-    adam.step(workers, gradients, learning_rate(step, options.steps, options.rate, loop.warmup, loop.hold), step);
+    const double rate = learning_rate(step, options.steps, options.rate, loop.warmup, loop.hold);
+    progress.measure("grad", adam.step(workers, gradients, rate, step));
     for (const auto& one : measured) {
       for (const auto& [name, value] : one) progress.measure(std::string(name), value);
     }

@@ -5,6 +5,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <future>
 
 #include "tests/daemon/daemon_fixture.h"
@@ -83,6 +84,23 @@ TEST(Generation, AFullQueueSaysSo) {
   for (Outcome& outcome : waiting) outcome.promise.get_future().get();
 }
 
+TEST(Generation, WhoHasGoneTakesNobodysPlace) {
+  FakeModel model;
+  Door door;
+  model.before_batch = [&] { door.open.wait(); };
+  GenerationService service(model, {.queue_max = 1, .batch_max = 1});
+  Outcome running, gone, next;
+  service.submit(running.task(kSmall, 1));
+  while (service.load().running == 0) std::this_thread::sleep_for(1ms);
+  GenerationTask left = gone.task(kSmall, 1);
+  left.abandoned = [] { return true; };
+  service.submit(std::move(left));
+  service.submit(next.task(kSmall, 1));
+  EXPECT_ERROR(gone.promise.get_future().get(), Code::cancelled, "nobody waits");
+  door.opened.set_value();
+  EXPECT_EQ(next.promise.get_future().get().pictures.size(), 1u);
+}
+
 TEST(Generation, StoppingAnswersWhoWaits) {
   FakeModel model;
   Door door;
@@ -110,10 +128,14 @@ TEST(Generation, StoppingDoesNotWaitForEver) {
   Outcome running;
   Sampling endless = kSmall;
   endless.steps = 1'000'000;
-  service.submit(running.task(endless, 1));
+  GenerationTask two = running.task(endless, 2);  // the second still waits when the first is given up
+  int failures = 0;
+  two.failed = [&, failed = std::move(two.failed)](const Error& error) { failures++ == 0 ? failed(error) : void(); };
+  service.submit(std::move(two));
   while (model.steps == 0) std::this_thread::sleep_for(1ms);
   service.stop();
   EXPECT_ERROR(running.promise.get_future().get(), Code::unavailable, "stopping");
+  EXPECT_EQ(failures, 1);
 }
 
 TEST(Generation, WhatNobodyWaitsForIsLeftUndone) {
@@ -133,17 +155,17 @@ TEST(Generation, WhatNobodyWaitsForIsLeftUndone) {
   Door door;  // one that leaves its queue is not begun, and one in company costs its company nothing
   model.before_batch = [&] { door.open.wait(); };
   Outcome first, queued, behind;
+  const int batches = model.batches;
   service.submit(first.task(kSmall, 1));
-  while (service.load().running == 0) std::this_thread::sleep_for(1ms);
+  while (model.batches == batches) std::this_thread::sleep_for(1ms);
   GenerationTask never = queued.task(kSmall, 1);
   never.abandoned = [] { return true; };
   service.submit(std::move(never));
   service.submit(behind.task(kSmall, 1));
-  const int batches = model.batches;
   door.opened.set_value();
   EXPECT_ERROR(queued.promise.get_future().get(), Code::cancelled, "nobody waits");
   EXPECT_EQ(behind.promise.get_future().get().pictures.size(), 1u);
-  EXPECT_EQ(model.batches, batches + 1);
+  EXPECT_EQ(model.batches, batches + 2);
 }
 
 TEST(Generation, AFailureReachesItsRequestAlone) {
