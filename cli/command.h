@@ -41,6 +41,8 @@ void define_history(CLI::App& app, Context& context);
 void define_jobs(CLI::App& app, Context& context);
 void define_learn(CLI::App& app, Context& context);
 void define_list(CLI::App& app, Context& context);
+void define_pause(CLI::App& app, Context& context);
+void define_resume(CLI::App& app, Context& context);
 void define_rollback(CLI::App& app, Context& context);
 void define_show(CLI::App& app, Context& context);
 void define_status(CLI::App& app, Context& context);

@@ -94,8 +94,9 @@ int run_conceptctl(const std::vector<std::string>& arguments, std::ostream& out,
       ->type_name("PATH");
   bool version = false;
   app.add_flag("--version", version, "Print the client's version");
-  for (const auto define : {define_add, define_list, define_show, define_history, define_learn, define_watch,
-                            define_wait, define_generate, define_rollback, define_status, define_jobs, define_version})
+  for (const auto define :
+       {define_add, define_list, define_show, define_history, define_learn, define_watch, define_wait, define_generate,
+        define_rollback, define_pause, define_resume, define_status, define_jobs, define_version})
     define(app, context);
   app.footer(kFooter);  // now, or every command would inherit it
   context.json = asks_for_json(arguments);

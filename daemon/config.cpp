@@ -124,6 +124,7 @@ void read_file_into(Config& config, const fs::path& file, std::vector<std::strin
     s.whole("threads", config.learn_threads, 0, 1024);
     s.text("method", config.method);
     s.whole("attempts", config.attempts_max, 1, 10);
+    s.whole("memory_mb", config.learn_memory_mb, 0, 1 << 24);
     s.whole("stall_s", config.stall_s, 10, 86'400);
     s.whole("queue", config.jobs_queued_max, 1, 100'000);
   });

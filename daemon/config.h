@@ -24,7 +24,8 @@ struct Config {
   int learn_threads = 0;  // 0: as threads
   std::string method{};   // empty: the first there is
   int attempts_max = 3;
-  int stall_s = 900;  // a worker that says nothing for so long is ended
+  int learn_memory_mb = 0;  // of a worker's own data; 0: no limit
+  int stall_s = 900;        // a worker that says nothing for so long is ended
   int jobs_queued_max = 1000;
   // [photos]
   int photo_side_min = 64;

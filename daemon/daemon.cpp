@@ -45,6 +45,7 @@ void Daemon::start() {
       RunnerSettings{.worker_command = parts_.worker_command,
                      .stall_s = config_.stall_s,
                      .threads = config_.learn_threads > 0 ? config_.learn_threads : config_.threads,
+                     .memory_bytes_max = std::int64_t{config_.learn_memory_mb} << 20,
                      .must_give_way = [this] { return generation_->is_busy(); }});
   routes_ = std::make_unique<Routes>(Services{.config = config_,
                                               .clock = clock_,

@@ -54,7 +54,7 @@ class FakeModel final : public Model {
     if (before_batch) before_batch();
     for (int step = 0; step < sampling.steps; ++step) {
       if (before_step) before_step(step);
-      if (!wanted()) throw Error(Code::cancelled, "nobody waits for these pictures");
+      if (!wanted()) throw nobody_waits();
       ++steps;
     }
     std::vector<picture::Picture> pictures;

@@ -35,7 +35,7 @@ void GenerationService::submit(GenerationTask task) {
   std::optional<std::size_t> full;
   {
     const std::lock_guard lock(mutex_);
-    if (stopping_) throw Error(Code::unavailable, "the daemon is stopping");
+    if (stopping_) throw stopping_error();
     if (static_cast<int>(queue_.size()) >= limits_.queue_max) left = take_abandoned();
     if (static_cast<int>(queue_.size()) >= limits_.queue_max)
       full = queue_.size();
@@ -105,8 +105,7 @@ std::vector<std::shared_ptr<GenerationService::Entry>> GenerationService::take_a
 }
 
 void GenerationService::dismiss(const std::vector<std::shared_ptr<Entry>>& left) {
-  for (const auto& entry : left)
-    guarded([&] { entry->task.failed(Error(Code::cancelled, "nobody waits for these pictures")); });
+  for (const auto& entry : left) guarded([&] { entry->task.failed(nobody_waits()); });
 }
 
 bool GenerationService::is_wanted(const std::vector<std::pair<std::shared_ptr<Entry>, std::size_t>>& batch) const {

@@ -1,6 +1,7 @@
 #include "daemon/job_runner.h"
 
 #include "core/log.h"
+#include "daemon/learn_worker.h"
 #include "daemon/worker_messages.h"
 #include "daemon/worker_process.h"
 
@@ -21,12 +22,32 @@ struct Abandoned {
   bool stopping = false;
 };
 
-// Would the same attempt end the same way?
-bool may_pass(Code code) {
-  return code != Code::invalid && code != Code::conflict && code != Code::not_found && code != Code::cancelled;
+// Would another attempt end otherwise?
+bool may_pass(const Error& error) {
+  const Code code = error.code();
+  return code != Code::invalid && code != Code::conflict && code != Code::not_found && code != Code::cancelled &&
+         !dynamic_cast<const Hopeless*>(&error);
 }
 
-LearnOrder order_for(const registry::Registry& registry, const Model& model, const Job& job, int threads) {
+// The disk is full, or the like: nothing is wrong with the job, and it goes on when there is room.
+bool is_of_storage(const Error& error) {
+  return error.code() == Code::exhausted || error.code() == Code::unavailable || error.code() == Code::busy;
+}
+
+// A word to the queue on behalf of a job that runs. A disk without room is waited out; a job that is no longer ours is
+// Abandoned.
+template <typename Say>
+void ask_queue(const Job& job, const char* trouble, Say&& say) {
+  try {
+    say();
+  } catch (const Error& error) {
+    if (error.code() == Code::cancelled || error.code() == Code::conflict) throw Abandoned{};
+    if (!is_of_storage(error)) throw;
+    spdlog::warn("job {} ({}): {}: {}", job.id, job.name, trouble, error.what());
+  }
+}
+
+LearnOrder order_for(registry::Registry& registry, const Model& model, const Job& job, const RunnerSettings& runner) {
   const LearnSettings settings = learn_settings(job);
   const registry::ConceptRecord record = registry.show(registry::ConceptName::parse(job.name));
   LearnOrder order{.job = job.id,
@@ -38,7 +59,9 @@ LearnOrder order_for(const registry::Registry& registry, const Model& model, con
                    .base_folder = model.facts().folder,
                    .base_fingerprint = model.facts().fingerprint,
                    .dtype = model.facts().dtype,
-                   .threads = threads};
+                   .threads = runner.threads,
+                   .memory_bytes_max = runner.memory_bytes_max,
+                   .checkpoint = registry.jobs().checkpoint(job.id)};
   for (const registry::Photo& photo : record.photos) order.photos.push_back(registry.photo(photo.digest));
   return order;
 }
@@ -81,8 +104,11 @@ void JobRunner::wake() {
 }
 
 void JobRunner::note_cancelled(std::int64_t id) {
-  const std::lock_guard lock(mutex_);
-  if (running_ == id) cancelled_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    if (running_ == id) cancelled_ = true;
+  }
+  changed_.notify_all();
 }
 
 std::optional<registry::Progress> JobRunner::progress(std::int64_t id) const {
@@ -132,12 +158,12 @@ void JobRunner::run() {
 
 void JobRunner::run_job(const Job& job) {
   spdlog::info("job {}: learning {}, attempt {} of {}", job.id, job.name, job.attempts, job.attempts_max);
-  std::optional<Error> failure;
+  std::shared_ptr<Error> failure;
   try {
     const std::int64_t head = registry_.head()->id;
     const std::optional<int> parent = registry_.show(registry::ConceptName::parse(job.name)).live_version;
     WorkerProcess worker(settings_.worker_command);
-    const std::string order = pack(ToWorker(order_for(registry_, model_, job, settings_.threads)));
+    const std::string order = pack(ToWorker(order_for(registry_, model_, job, settings_)));
     try {
       worker.channel().send(order);
     } catch (const Error&) {
@@ -151,66 +177,82 @@ void JobRunner::run_job(const Job& job) {
     spdlog::info("job {} ({}): {}", job.id, job.name, abandoned.stopping ? "goes back to the queue" : "was cancelled");
     if (abandoned.stopping) registry_.jobs().release(job.id, job.fence);
     return;
+  } catch (const Hopeless& error) {
+    failure = std::make_shared<Hopeless>(error);
   } catch (const Error& error) {
-    failure = error;
+    failure = std::make_shared<Error>(error);
   }
-  const auto state =
-      registry_.jobs().fail(job.id, job.fence, failure->code(), failure->what(), may_pass(failure->code()));
+  const auto state = registry_.jobs().fail(job.id, job.fence, failure->code(), failure->what(), may_pass(*failure));
   spdlog::warn("job {} ({}) failed: {}; it is {} now", job.id, job.name, failure->what(), to_string(state));
+}
+
+bool JobRunner::beat(const Job& job, const registry::Progress& progress) {
+  bool may_work = false;
+  ask_queue(job, "progress cannot be kept", [&] {
+    registry_.jobs().heartbeat(job.id, job.fence, progress, settings_.lease_s);
+    may_work = !registry_.jobs().paused();
+  });
+  return may_work;
+}
+
+void JobRunner::keep(const Job& job, const std::string& checkpoint) {  // if it fails, the one before still stands
+  ask_queue(job, "a checkpoint cannot be kept",
+            [&] { registry_.jobs().keep_checkpoint(job.id, job.fence, checkpoint); });
+}
+
+std::optional<WorkerResult> JobRunner::take(const Job& job, const std::string& bytes) {
+  FromWorker message = unpack_from_worker(bytes);
+  if (auto* result = std::get_if<WorkerResult>(&message)) return std::move(*result);
+  if (const auto* failed = std::get_if<WorkerFailure>(&message)) {
+    const Code code = code_from_string(failed->code);
+    if (failed->hopeless) throw Hopeless(code, failed->message, failed->field);
+    throw Error(code, failed->message, failed->field);
+  }
+  if (const auto* kept = std::get_if<WorkerCheckpoint>(&message)) keep(job, kept->bytes);
+  if (auto* picture = std::get_if<WorkerPreview>(&message)) {
+    const std::lock_guard lock(mutex_);
+    preview_ = std::move(picture->png);
+  }
+  if (const auto* step = std::get_if<WorkerProgress>(&message)) {
+    if (!step->message.empty()) spdlog::info("job {} ({}): {}", job.id, job.name, step->message);
+    note({.step = static_cast<int>(step->step),
+          .steps = static_cast<int>(step->steps),
+          .loss = step->loss,
+          .eta_s = step->eta_s,
+          .message = step->message});
+  }
+  return std::nullopt;
 }
 
 WorkerResult JobRunner::supervise(const Job& job, WorkerProcess& worker) {
   auto heard = Monotonic::now(), beaten = Monotonic::time_point{};
-  bool paused = false;
+  bool waiting = false, may_work = true;
   std::string bytes;
   for (;;) {
     registry::Progress progress;
-    bool stopping = false, cancelled = false;
     {
       const std::lock_guard lock(mutex_);
-      stopping = stopping_, cancelled = cancelled_, progress = progress_;
+      if (stopping_ || cancelled_) throw Abandoned{.stopping = !cancelled_};  // and the worker with it
+      progress = progress_;
+      if (std::exchange(woken_, false)) beaten = {};
     }
-    try {
-      if (!stopping && !cancelled && Monotonic::now() - beaten >= settings_.heartbeat) {
-        registry_.jobs().heartbeat(job.id, job.fence, progress, settings_.lease_s);
-        beaten = Monotonic::now();
-      }
-    } catch (const Error& error) {
-      if (error.code() != Code::cancelled && error.code() != Code::conflict) throw;
-      cancelled = true;
+    if (Monotonic::now() - beaten >= settings_.heartbeat) {
+      may_work = beat(job, progress);
+      beaten = Monotonic::now();
     }
-    if (stopping || cancelled) {
-      worker.end(0ms);
-      throw Abandoned{.stopping = stopping && !cancelled};
-    }
-    const bool give_way = settings_.must_give_way && settings_.must_give_way();
-    if (give_way != paused) {
+    const bool give_way = !may_work || (settings_.must_give_way && settings_.must_give_way());
+    if (give_way != waiting) {
       worker.channel().send(pack(ToWorker(give_way ? Control::pause : Control::resume)));
-      paused = give_way;
+      waiting = give_way;
       heard = Monotonic::now();
     }
-    if (!paused && Monotonic::now() - heard > std::chrono::seconds(settings_.stall_s)) {
-      worker.end(0ms);
+    if (!waiting && Monotonic::now() - heard > std::chrono::seconds(settings_.stall_s))
       throw Error(Code::unavailable, "the worker said nothing for " + std::to_string(settings_.stall_s) + " s");
-    }
     const Received received = worker.channel().receive(bytes, kPoll);
     if (received == Received::timeout) continue;
     if (received == Received::closed) throw Error(Code::unavailable, "the worker is gone: " + worker.end(kPatience));
     heard = Monotonic::now();
-    FromWorker message = unpack_from_worker(bytes);
-    if (auto* result = std::get_if<WorkerResult>(&message)) return std::move(*result);
-    if (const auto* failed = std::get_if<WorkerFailure>(&message))
-      throw Error(code_from_string(failed->code), failed->message, failed->field);
-    if (auto* picture = std::get_if<WorkerPreview>(&message)) {
-      const std::lock_guard lock(mutex_);
-      preview_ = std::move(picture->png);
-    }
-    if (const auto* step = std::get_if<WorkerProgress>(&message))
-      note({.step = static_cast<int>(step->step),
-            .steps = static_cast<int>(step->steps),
-            .loss = step->loss,
-            .eta_s = step->eta_s,
-            .message = step->message});
+    if (auto result = take(job, bytes)) return std::move(*result);
   }
 }
 
@@ -233,25 +275,25 @@ void JobRunner::commit(const Job& job, std::int64_t head, std::optional<int> par
                                   .expected_head = head,
                                   .actor = "conceptd",
                                   .reason = "learnt " + job.name};
-  for (int rebase = 0;; ++rebase) {
-    registry::CommitOutcome outcome = [&] {
-      try {
-        return registry_.commit_learned(request);
-      } catch (const Error& error) {
-        if (error.code() == Code::cancelled) throw Abandoned{};
-        throw;
-      }
-    }();
-    if (const auto* done = std::get_if<registry::Committed>(&outcome)) {
+  for (int rebase = 0;;) {
+    std::optional<registry::CommitOutcome> outcome;
+    ask_queue(job, "what it learnt cannot be stored yet", [&] { outcome = registry_.commit_learned(request); });
+    if (!outcome) {
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, settings_.heartbeat, [&] { return stopping_ || cancelled_; });
+      if (stopping_ || cancelled_) throw Abandoned{.stopping = !cancelled_};
+      continue;
+    }
+    if (const auto* done = std::get_if<registry::Committed>(&*outcome)) {
       live_.now();  // loads it before anybody asks
       spdlog::info("job {}: {} version {} is live in state {}", job.id, job.name, done->version.number,
                    done->state->id);
       return;
     }
     // Another concept moved the head; this one's delta is its own, so it holds on the new head too.
-    if (rebase == kRebasesMax)
+    if (++rebase > kRebasesMax)
       throw Error(Code::unavailable, "the published state kept changing while this one was to be published");
-    request.expected_head = std::get<registry::Conflict>(outcome).head->id;
+    request.expected_head = std::get<registry::Conflict>(*outcome).head->id;
   }
 }
 

@@ -26,6 +26,7 @@ struct RunnerSettings {
   int lease_s = 120;
   int stall_s = 900;
   int threads = 0;
+  std::int64_t memory_bytes_max = 0;          // of a worker; 0: no limit
   std::chrono::milliseconds heartbeat{2000};  // how often progress becomes durable
   std::function<bool()> must_give_way{};      // true while pictures are being made or wait
 };
@@ -40,7 +41,7 @@ class JobRunner {
   void start();
   // The job that runs goes back to the queue as if it had never begun.
   void stop();
-  void wake();  // there may be something to do
+  void wake();  // there may be something to do, or to stop doing: a job came, somebody paused or resumed
   void note_cancelled(
       std::int64_t id);  // the queue knows already; ends its worker now instead of at its next heartbeat
   // Of the job that runs: fresher than what the registry has. Empty if it is not this one.
@@ -52,6 +53,11 @@ class JobRunner {
   void run_job(const registry::Job& job);
   // Until the worker hands over a result.
   WorkerResult supervise(const registry::Job& job, WorkerProcess& worker);
+  // Progress becomes durable and the lease longer. False: somebody wants the worker to wait, or the registry cannot be
+  // written just now.
+  bool beat(const registry::Job& job, const registry::Progress& progress);
+  void keep(const registry::Job& job, const std::string& checkpoint);
+  std::optional<WorkerResult> take(const registry::Job& job, const std::string& bytes);  // one message
   void commit(const registry::Job& job, std::int64_t head, std::optional<int> parent, WorkerResult result);
   void note(const registry::Progress& progress);
 

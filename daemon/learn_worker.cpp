@@ -1,6 +1,7 @@
 #include "daemon/learn_worker.h"
 
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -37,8 +38,15 @@ void obey(FrameChannel& channel) {
   } while (paused);
 }
 
-FromWorker failure(Code code, const std::string& message, const std::string& field = {}) {
-  return WorkerFailure{.code = std::string(to_string(code)), .message = message, .field = field};
+FromWorker failure(Code code, const std::string& message, const std::string& field = {}, bool hopeless = false) {
+  return WorkerFailure{.code = std::string(to_string(code)), .message = message, .field = field, .hopeless = hopeless};
+}
+
+// Of what it writes to itself; the mapped weights do not count. Beyond it an allocation fails, and with it the job.
+void limit_memory(std::int64_t bytes) {
+  if (bytes <= 0) return;
+  const rlimit limit{.rlim_cur = static_cast<rlim_t>(bytes), .rlim_max = static_cast<rlim_t>(bytes)};
+  if (::setrlimit(RLIMIT_DATA, &limit) != 0) throw Error(Code::unavailable, "the memory limit could not be set");
 }
 
 }  // namespace
@@ -57,18 +65,27 @@ int run_learn_worker(FrameChannel channel, const Learn& learn) {
     std::string bytes;
     if (channel.receive(bytes, 60s) != Received::message) return 1;
     const auto order = std::get<LearnOrder>(unpack_to_worker(bytes));
-    const ReportStep report = [&](const WorkerProgress& progress, const picture::Picture* preview) {
-      channel.send(pack(FromWorker(progress)));
-      if (preview) channel.send(pack(FromWorker(WorkerPreview{picture::encode_png(*preview)})));
-      obey(channel);
-    };
+    const WorkerVoice voice{
+        .step =
+            [&](const WorkerProgress& progress, const picture::Picture* preview) {
+              channel.send(pack(FromWorker(progress)));
+              if (preview) channel.send(pack(FromWorker(WorkerPreview{picture::encode_png(*preview)})));
+              obey(channel);
+            },
+        .checkpoint = [&](std::string kept) { channel.send(pack(FromWorker(WorkerCheckpoint{std::move(kept)}))); }};
     FromWorker last;
     try {
-      last = learn(order, report);
+      limit_memory(order.memory_bytes_max);
+      last = learn(order, voice);
+    } catch (const Hopeless& error) {
+      last = failure(error.code(), error.what(), error.field(), true);
     } catch (const Error& error) {
       last = failure(error.code(), error.what(), error.field());
     } catch (const std::bad_alloc&) {
-      last = failure(Code::exhausted, "learning ran out of memory");
+      last = failure(Code::exhausted, "learning ran out of memory" +
+                                          std::string(order.memory_bytes_max > 0
+                                                          ? "; learn.memory_mb in the daemon's configuration bounds it"
+                                                          : ""));
     } catch (const std::exception& error) {
       last = failure(Code::internal, error.what());
     }

@@ -2,6 +2,7 @@
 #pragma once
 #include <functional>
 
+#include "core/error.h"
 #include "core/picture/picture.h"
 #include "daemon/frames.h"
 #include "daemon/worker_messages.h"
@@ -11,10 +12,20 @@ namespace conceptd::daemon {
 // The descriptor on which the daemon speaks to its worker.
 inline constexpr int kWorkerFd = 3;
 
-// Called after every step; preview may be null. Waits while the daemon wants the machine for itself, and throws
-// Error{cancelled} when the job was cancelled.
-using ReportStep = std::function<void(const WorkerProgress& progress, const picture::Picture* preview)>;
-using Learn = std::function<WorkerResult(const LearnOrder& order, const ReportStep& report)>;
+// How a learner speaks while it works.
+struct WorkerVoice {
+  // After every step; preview may be null. Waits while the daemon wants the machine for itself, and throws
+  // Error{cancelled} when the job was cancelled.
+  std::function<void(const WorkerProgress& progress, const picture::Picture* preview)> step;
+  // What another attempt would go on from.
+  std::function<void(std::string bytes)> checkpoint;
+};
+using Learn = std::function<WorkerResult(const LearnOrder& order, const WorkerVoice& voice)>;
+
+// Learning failed in a way that another attempt would repeat.
+class Hopeless : public Error {
+  using Error::Error;
+};
 
 // Makes this process a polite one that does not outlive the daemon: low CPU and IO priority, first to go when RAM runs
 // out, no descriptor of the daemon's but `fd`.

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/error.h"
 #include "core/picture/picture.h"
 
 namespace conceptd::daemon {
@@ -56,6 +57,9 @@ struct Sampling {
   auto operator<=>(const Sampling&) const = default;
 };
 
+// What generate() ends with when its pictures are not wanted any more.
+inline Error nobody_waits() { return Error(Code::cancelled, "nobody waits for these pictures"); }
+
 class Model {
  public:
   virtual ~Model() = default;
@@ -66,8 +70,8 @@ class Model {
   virtual std::string dropped_text(std::string_view prompt) const = 0;
   // Error{conflict} if it belongs to another base, Error{corrupt} if it does not add up.
   virtual DeltaHandle load(std::string delta_bytes, const std::string& what) const = 0;
-  // One picture for each order. Only on the device thread. Asks `wanted` before every step and throws Error{cancelled}
-  // when it says no.
+  // One picture for each order. Only on the device thread. Asks `wanted` before every step and throws
+  // nobody_waits() when it says no.
   virtual std::vector<picture::Picture> generate(const Sampling& sampling, std::span<const PictureOrder> orders,
                                                  const std::function<bool()>& wanted) = 0;
 };

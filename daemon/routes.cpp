@@ -52,6 +52,7 @@ constexpr Route kRoutes[] = {
     {"GET", "jobs/{}", [](S s, R, Id id) { return show_job(s, id); }},
     {"POST", "jobs/{}/cancel", [](S s, R r, Id id) { return cancel_job(s, r, id); }},
     {"GET", "jobs/{}/preview.png", [](S s, R, Id id) { return job_preview(s, id); }},
+    {"POST", "learning/{}", [](S s, R r, Id id) { return switch_learning(s, r, id); }},
     {"GET", "status", [](S s, R, Id) { return show_status(s); }},
 };
 

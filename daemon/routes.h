@@ -42,6 +42,7 @@ HttpResponse list_jobs(const Services& services, const HttpRequest& request);
 HttpResponse show_job(const Services& services, const std::string& id);
 HttpResponse cancel_job(const Services& services, const HttpRequest& request, const std::string& id);
 HttpResponse job_preview(const Services& services, const std::string& id);
+HttpResponse switch_learning(const Services& services, const HttpRequest& request, const std::string& id);
 HttpResponse show_status(const Services& services);
 // Answers later, when the pictures are made.
 void generate(const Services& services, const HttpRequest& request, const Respond& respond);
@@ -50,6 +51,7 @@ void generate(const Services& services, const HttpRequest& request, const Respon
 api::ConceptSummary summary_now(const Services& services, const registry::ConceptRecord& record);
 // The methods of learning, and how long the last jobs of each took that ended well.
 std::vector<api::MethodInfo> methods_of(const Services& services);
+std::optional<api::PauseInfo> pause_now(const Services& services);
 // The job as clients see it, with the newest progress.
 api::JobInfo job_info(const Services& services, const registry::Job& job);
 

@@ -82,4 +82,29 @@ HttpResponse job_preview(const Services& services, const std::string& id) {
   return {.content_type = "image/png", .body = std::move(*png), .headers = {{"Cache-Control", "no-store"}}};
 }
 
+std::optional<api::PauseInfo> pause_now(const Services& services) {
+  const auto pause = services.registry.jobs().paused();
+  if (!pause) return std::nullopt;
+  api::PauseInfo info{.since = to_iso8601(pause->since), .by = pause->actor, .reason = pause->reason};
+  if (pause->until) info.until = to_iso8601(*pause->until);
+  return info;
+}
+
+HttpResponse switch_learning(const Services& services, const HttpRequest& request, const std::string& id) {
+  registry::JobQueue& jobs = services.registry.jobs();
+  if (id == "pause") {
+    const auto asked = api::decode_request<api::PauseRequest>(body_of(request));
+    std::optional<TimePoint> until;
+    if (asked.for_s)
+      until = services.clock.now() + std::chrono::milliseconds(static_cast<std::int64_t>(*asked.for_s * 1000));
+    jobs.pause(until, request.actor, asked.reason.value_or(""));
+  } else if (id == "resume") {
+    jobs.resume(request.actor);
+  } else {
+    throw Error(Code::not_found, "learning answers to pause and resume, not to '" + id + "'");
+  }
+  services.runner.wake();
+  return json_response(api::encode(api::PauseAnswer{.paused = pause_now(services)}));
+}
+
 }  // namespace conceptd::daemon

@@ -80,6 +80,7 @@ HttpResponse show_status(const Services& services) {
       .methods = methods_of(services),
       .samplers = facts.samplers,
       .warnings = facts.warnings};
+  status.paused = pause_now(services);
   const auto running = services.registry.jobs().list({.state = registry::JobState::running, .limit = 1});
   if (!running.empty()) status.running_job = job_info(services, running.front());
   for (const auto& [name, item] : live->concepts)

@@ -4,6 +4,6 @@
 
 namespace conceptd::daemon {
 
-WorkerResult learn_with_torch(const LearnOrder& order, const ReportStep& report);
+WorkerResult learn_with_torch(const LearnOrder& order, const WorkerVoice& voice);
 
 }  // namespace conceptd::daemon

@@ -22,7 +22,7 @@ using Edits = std::shared_ptr<const EditSet>;
 struct WhileWanted final : diffusion::Steering {
   explicit WhileWanted(const std::function<bool()>& asked) : wanted(asked) {}
   void before_step(diffusion::Step&) override {
-    if (!wanted()) throw Error(Code::cancelled, "nobody waits for these pictures");
+    if (!wanted()) throw nobody_waits();
   }
   const std::function<bool()>& wanted;
 };

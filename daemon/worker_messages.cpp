@@ -13,7 +13,7 @@ namespace conceptd::daemon {
 template <typename Archive>
 void serialize(Archive& archive, LearnOrder& m) {
   archive(m.job, m.name, m.class_word, m.method, m.settings, m.seed, m.photos, m.base_folder, m.base_fingerprint,
-          m.dtype, m.threads);
+          m.dtype, m.threads, m.memory_bytes_max, m.checkpoint);
 }
 
 template <typename Archive>
@@ -27,13 +27,18 @@ void serialize(Archive& archive, WorkerPreview& m) {
 }
 
 template <typename Archive>
+void serialize(Archive& archive, WorkerCheckpoint& m) {
+  archive(m.bytes);
+}
+
+template <typename Archive>
 void serialize(Archive& archive, WorkerResult& m) {
   archive(m.delta, m.settings, m.metrics);
 }
 
 template <typename Archive>
 void serialize(Archive& archive, WorkerFailure& m) {
-  archive(m.code, m.message, m.field);
+  archive(m.code, m.message, m.field, m.hopeless);
 }
 
 namespace {

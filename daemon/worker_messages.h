@@ -22,6 +22,8 @@ struct LearnOrder {
   std::string base_fingerprint{};  // what the daemon serves; another one is refused
   std::string dtype{};
   std::int32_t threads = 0;
+  std::int64_t memory_bytes_max = 0;  // of the worker's own data; 0: no limit
+  std::string checkpoint{};           // of the attempt before; empty: from the start
 };
 
 enum class Control : std::uint8_t { pause, resume, cancel };
@@ -40,6 +42,10 @@ struct WorkerPreview {
   std::string png{};
 };
 
+struct WorkerCheckpoint {
+  std::string bytes{};
+};
+
 struct WorkerResult {
   std::string delta{};
   std::string settings{};  // JSON: with what it was learnt
@@ -50,9 +56,10 @@ struct WorkerFailure {
   std::string code{};  // to_string(Code)
   std::string message{};
   std::string field{};
+  bool hopeless = false;  // another attempt would end the same way
 };
 
-using FromWorker = std::variant<WorkerProgress, WorkerPreview, WorkerResult, WorkerFailure>;
+using FromWorker = std::variant<WorkerProgress, WorkerPreview, WorkerCheckpoint, WorkerResult, WorkerFailure>;
 
 std::string pack(const ToWorker& message);
 std::string pack(const FromWorker& message);

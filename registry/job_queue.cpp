@@ -26,6 +26,7 @@ JobState give_back(Transaction& tx, const Job& job, Code code, const std::string
   tx.run(
       "UPDATE job SET state = ?, lease_until = NULL, finished_at = ?, error_code = ?, error_message = ? WHERE id = ?",
       to_string(state), finished, conceptd::to_string(code), message, job.id);
+  if (!again) drop_checkpoint(tx, job.id);
   if (!again)
     append_audit(
         tx, now, job.worker, "fail", job.name.empty() ? named(job.id) : job.name,
@@ -53,6 +54,14 @@ void fail_the_overdue(Transaction& tx, TimePoint now) {
     give_back(tx, read_job(tx, id), Code::cancelled, "its deadline passed before it could start", false, now);
 }
 
+std::optional<Pause> read_pause(Transaction& tx, TimePoint now) {
+  Statement row =
+      tx.query("SELECT since, until, actor, reason FROM learning_pause WHERE until IS NULL OR until > ?", now);
+  if (!row.step()) return std::nullopt;
+  return Pause{
+      .since = row.time(0), .until = row.maybe(1, &Statement::time), .actor = row.text(2), .reason = row.text(3)};
+}
+
 }  // namespace
 
 Job JobQueue::enqueue(const NewJob& request) {
@@ -72,11 +81,14 @@ std::optional<Job> JobQueue::lease_next(const std::string& worker, int lease_s, 
   const TimePoint until = lease_end(now, lease_s);
   take_back(tx, false, now);
   fail_the_overdue(tx, now);
-  const std::int64_t id = tx.value(
-      "SELECT id FROM job j WHERE state = 'queued' AND (urgent OR NOT ?) AND NOT (kind = 'learn' AND EXISTS"
-      " (SELECT 1 FROM job r WHERE r.state = 'running' AND r.kind = 'learn' AND r.concept = j.concept))"
-      " ORDER BY urgent DESC, id LIMIT 1",
-      urgent_only);
+  const std::int64_t id =
+      read_pause(tx, now)
+          ? 0
+          : tx.value(
+                "SELECT id FROM job j WHERE state = 'queued' AND (urgent OR NOT ?) AND NOT (kind = 'learn' AND EXISTS"
+                " (SELECT 1 FROM job r WHERE r.state = 'running' AND r.kind = 'learn' AND r.concept = j.concept))"
+                " ORDER BY urgent DESC, id LIMIT 1",
+                urgent_only);
   std::optional<Job> job;
   if (id != 0) {
     tx.run(
@@ -118,6 +130,51 @@ void JobQueue::release(std::int64_t id, std::int64_t fence) {
   require_lease(tx, id, fence);
   tx.run("UPDATE job SET state = 'queued', lease_until = NULL, attempts = attempts - 1 WHERE id = ?", id);
   tx.commit();
+}
+
+void JobQueue::keep_checkpoint(std::int64_t id, std::int64_t fence, const std::string& bytes) {
+  if (bytes.size() > kCheckpointBytesMax)
+    throw Error(Code::exhausted, "a checkpoint of " + named(id) + " has " + std::to_string(bytes.size()) + " bytes; " +
+                                     std::to_string(kCheckpointBytesMax) + " are allowed");
+  Transaction tx(database_, Kind::immediate, "keeping a checkpoint of " + named(id));
+  require_lease(tx, id, fence);
+  tx.run("INSERT OR REPLACE INTO job_checkpoint (job, bytes, created_at) VALUES (?, ?, ?)", id, Blob{bytes},
+         clock_.now());
+  tx.run("UPDATE job SET attempts = 1 WHERE id = ?", id);
+  tx.commit();
+}
+
+std::string JobQueue::checkpoint(std::int64_t id) const {
+  Transaction tx(database_, Kind::read, "reading a checkpoint of " + named(id));
+  Statement row = tx.query("SELECT bytes FROM job_checkpoint WHERE job = ?", id);
+  return row.step() ? row.blob(0) : std::string();
+}
+
+void JobQueue::pause(std::optional<TimePoint> until, const std::string& actor, const std::string& reason) {
+  const TimePoint now = clock_.now();
+  if (until && *until <= now) throw Error(Code::invalid, "a pause ends later than now", "until");
+  Transaction tx(database_, Kind::immediate, "pausing the learner");
+  tx.run("INSERT OR REPLACE INTO learning_pause (id, since, until, actor, reason) VALUES (1, ?, ?, ?, ?)", now, until,
+         actor, reason);
+  Json detail{{"reason", reason}};
+  if (until) detail["until"] = to_iso8601(*until);
+  append_audit(tx, now, actor, "pause", "learning", detail);
+  tx.commit();
+}
+
+bool JobQueue::resume(const std::string& actor) {
+  Transaction tx(database_, Kind::immediate, "resuming the learner");
+  const TimePoint now = clock_.now();
+  const bool was = read_pause(tx, now).has_value();
+  tx.run("DELETE FROM learning_pause");
+  if (was) append_audit(tx, now, actor, "resume", "learning", Json::object());
+  tx.commit();
+  return was;
+}
+
+std::optional<Pause> JobQueue::paused() const {
+  Transaction tx(database_, Kind::read, "reading whether the learner is paused");
+  return read_pause(tx, clock_.now());
 }
 
 int JobQueue::requeue_expired(bool all_running) {

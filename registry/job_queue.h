@@ -29,6 +29,14 @@ struct NewJob {
   std::optional<TimePoint> deadline{};  // not started after this
 };
 
+// Nothing is leased while it lasts.
+struct Pause {
+  TimePoint since{};
+  std::optional<TimePoint> until{};  // empty: until somebody resumes
+  std::string actor{};
+  std::string reason{};
+};
+
 struct JobFilter {
   std::optional<JobState> state{};
   std::optional<JobKind> kind{};
@@ -56,6 +64,11 @@ class JobQueue {
   void complete(std::int64_t id, std::int64_t fence);
   // retry: back to the queue while attempts remain, else failed for good. Returns the state it is in now.
   JobState fail(std::int64_t id, std::int64_t fence, Code code, const std::string& message, bool retry);
+  // Keeps what the job's next attempt goes on from, in place of the one before. Attempts count from here: they bound
+  // how often a job may fail at one place, not how often the power may. Error{exhausted} beyond kCheckpointBytesMax.
+  static constexpr std::size_t kCheckpointBytesMax = 64u << 20;
+  void keep_checkpoint(std::int64_t id, std::int64_t fence, const std::string& bytes);
+  std::string checkpoint(std::int64_t id) const;  // empty: none; always so when the job is over
   // Back to the queue as if never leased: the window closed or the daemon stops; no attempt is counted.
   void release(std::int64_t id, std::int64_t fence);
 
@@ -65,6 +78,11 @@ class JobQueue {
 
   // Queued or running: cancelled at once. Cancelled already: unchanged. Done or failed: Error{conflict}.
   Job cancel(std::int64_t id, const std::string& actor, const std::string& reason = {});
+
+  // No lease until then (empty: until resume()), the audit says why. Another pause replaces the one before.
+  void pause(std::optional<TimePoint> until, const std::string& actor, const std::string& reason);
+  bool resume(const std::string& actor);  // false: nothing was paused
+  std::optional<Pause> paused() const;    // empty when its time is over, too
 
   Job get(std::int64_t id) const;  // Error{not_found}
   std::vector<Job> list(const JobFilter& filter = {}) const;

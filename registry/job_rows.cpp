@@ -101,7 +101,10 @@ Job require_lease(Transaction& tx, std::int64_t id, std::int64_t fence) {
 void finish_job(Transaction& tx, std::int64_t id, JobState state, std::optional<int> result_version, TimePoint now) {
   tx.run("UPDATE job SET state = ?, result_version = ?, finished_at = ?, lease_until = NULL WHERE id = ?",
          to_string(state), result_version, now, id);
+  drop_checkpoint(tx, id);
 }
+
+void drop_checkpoint(Transaction& tx, std::int64_t id) { tx.run("DELETE FROM job_checkpoint WHERE job = ?", id); }
 
 std::vector<std::int64_t> cancel_jobs_of(Transaction& tx, std::int64_t concept_id, TimePoint now) {
   std::vector<std::int64_t> ids;

@@ -32,6 +32,7 @@ std::vector<Job> read_jobs(Transaction& tx, const JobFilter& filter);
 // The job, if it runs under this fence; else Error{conflict} or Error{cancelled}.
 Job require_lease(Transaction& tx, std::int64_t id, std::int64_t fence);
 void finish_job(Transaction& tx, std::int64_t id, JobState state, std::optional<int> result_version, TimePoint now);
+void drop_checkpoint(Transaction& tx, std::int64_t id);
 // All that are queued or running for this concept; returns their ids.
 std::vector<std::int64_t> cancel_jobs_of(Transaction& tx, std::int64_t concept_id, TimePoint now);
 

@@ -15,6 +15,15 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
+std::string learning(const api::Status& s) {
+  std::string text =
+      s.running_job ? progress_line(*s.running_job) : "idle, " + count_of(s.counts.jobs_queued, "job") + " queued";
+  if (!s.paused) return text;
+  text += "; paused by " + printable(s.paused->by);
+  if (s.paused->until) text += " until " + human_time(*s.paused->until);
+  return text + (s.paused->reason.empty() ? "" : ": " + printable(s.paused->reason));
+}
+
 int status(const Context& context) {
   const Json answer = context.client().get("status");
   if (context.json) {
@@ -36,8 +45,7 @@ int status(const Context& context) {
                {"serving", std::to_string(s.queue.running) + " running, " + std::to_string(s.queue.waiting) +
                                " waiting of " + std::to_string(s.queue.limit) + ", " +
                                count_of(s.queue.pictures, "picture") + " since the start"},
-               {"learning", s.running_job ? progress_line(*s.running_job)
-                                          : "idle, " + count_of(s.counts.jobs_queued, "job") + " queued"},
+               {"learning", learning(s)},
                {"methods", joined(methods)},
                {"samplers", joined(s.samplers)},
                {"machine", count_of(s.machine.cpus, "CPU") + ", " + count_of(s.machine.threads, "thread") +

@@ -24,5 +24,6 @@ inline constexpr std::size_t kAddBytesMax = 96u << 20;  // the body of POST /con
 inline constexpr std::size_t kPhotosBytesMax = (kAddBytesMax - (1u << 20)) / 4 * 3;
 inline constexpr std::size_t kBodyBytesMax = 1u << 20;  // any other body
 inline constexpr std::size_t kReasonBytesMax = 500;
+inline constexpr double kPauseSecondsMax = 366. * 86'400;
 
 }  // namespace conceptd::api

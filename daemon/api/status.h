@@ -54,6 +54,22 @@ struct MachineInfo {
   std::string capability{};  // of ATen
 };
 
+struct PauseInfo {  // of learning
+  std::string since{};
+  std::optional<std::string> until{};  // none: until somebody resumes
+  std::string by{};
+  std::string reason{};
+};
+
+struct PauseRequest {
+  std::optional<double> for_s{};  // none: until somebody resumes
+  std::optional<std::string> reason{};
+};
+
+struct PauseAnswer {
+  std::optional<PauseInfo> paused{};  // none: learning goes on
+};
+
 struct MethodInfo {
   std::string name{};
   bool is_default = false;
@@ -73,6 +89,7 @@ struct Status {
   CountsInfo counts{};
   QueueInfo queue{};
   std::optional<JobInfo> running_job{};
+  std::optional<PauseInfo> paused{};  // of learning
   MachineInfo machine{};
   std::vector<MethodInfo> methods{};
   std::vector<std::string> samplers{};

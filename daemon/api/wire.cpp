@@ -148,6 +148,16 @@ CONCEPTD_WIRE(MachineInfo) {
   field("blas", v.blas), field("capability", v.capability);
 }
 
+CONCEPTD_WIRE(PauseInfo) {
+  field("since", v.since), field("until", v.until), field("by", v.by), field("reason", v.reason);
+}
+
+CONCEPTD_WIRE(PauseRequest) {
+  field("for_s", v.for_s, {.min = 1, .max = kPauseSecondsMax}), field("reason", v.reason, {.max = kReasonBytesMax});
+}
+
+CONCEPTD_WIRE(PauseAnswer) { field("paused", v.paused); }
+
 CONCEPTD_WIRE(MethodInfo) {
   field("name", v.name), field("default", v.is_default), field("typical_seconds", v.typical_seconds);
 }
@@ -156,7 +166,8 @@ CONCEPTD_WIRE(Status) {
   field("release", v.release), field("started_at", v.started_at), field("uptime_s", v.uptime_s), field("pid", v.pid);
   field("socket", v.socket), field("data_dir", v.data_dir), field("disk_free_bytes", v.disk_free_bytes);
   field("base", v.base), field("state", v.state), field("counts", v.counts), field("queue", v.queue);
-  field("running_job", v.running_job), field("machine", v.machine), field("methods", v.methods);
+  field("running_job", v.running_job), field("paused", v.paused), field("machine", v.machine),
+      field("methods", v.methods);
   field("samplers", v.samplers), field("warnings", v.warnings);
 }
 
@@ -208,6 +219,7 @@ CONCEPTD_REQUEST(AddConcept)
 CONCEPTD_REQUEST(LearnAgain)
 CONCEPTD_REQUEST(RollBack)
 CONCEPTD_REQUEST(GenerateRequest)
+CONCEPTD_REQUEST(PauseRequest)
 CONCEPTD_ANSWER(ErrorBody)
 CONCEPTD_ANSWER(JobInfo)
 CONCEPTD_ANSWER(JobAnswer)
@@ -222,6 +234,7 @@ CONCEPTD_ANSWER(Planned)
 CONCEPTD_ANSWER(RolledBack)
 CONCEPTD_ANSWER(GenerateResponse)
 CONCEPTD_ANSWER(Provenance)
+CONCEPTD_ANSWER(PauseAnswer)
 CONCEPTD_ANSWER(Status)
 CONCEPTD_ANSWER(Health)
 

@@ -2,11 +2,10 @@
 
 #include "diffusion/edits/edited.h"
 #include "diffusion/token_covariance.h"
+#include "learner/learning_loop.h"
 #include "learner/preview.h"
 #include "learner/settings.h"
-#include "learner/settling.h"
 #include "learner/step_workers.h"
-#include "learner/stopwatch.h"
 #include "learner/word_embedding.h"
 
 namespace conceptd::learner {
@@ -68,7 +67,6 @@ std::shared_ptr<const EditSet> edits_of(const std::vector<Site>& sites, const Te
 Learned PerfusionLearner::learn(const LearnRequest& request, LearnContext& context) {
   const auto s = PerfusionSettings::from_json(request.settings);
   auto& bundle = context.bundle;
-  auto random = torch::make_generator<at::CPUGeneratorImpl>(request.seed);
   const auto covariance = diffusion::TokenCovariance::of(bundle);
   const auto schedule = diffusion::NoiseSchedule::from_json(bundle.scheduler_config);
   const auto photos = encode_photos(bundle, request.photos, request.masks);
@@ -127,31 +125,29 @@ Learned PerfusionLearner::learn(const LearnRequest& request, LearnContext& conte
     return delta;
   };
 
+  LearningLoop loop({.method = "perfusion",
+                     .steps = s.steps,
+                     .rates = {s.word_rate, s.value_rate},
+                     .settle = s.settle,
+                     .preview_every = s.preview_every},
+                    request, context, adam, {{"target_input", &target_input}});
   const double first_loss = fixed_loss();
-  Stopwatch watch(s.steps);
-  for (int64_t step = 0; step < s.steps; ++step) {
+  const auto take_step = [&](int64_t step, torch::Generator& random) {
     const auto draw = draw_step(photos, schedule, s.batch, random);
-    set_rates(adam, {s.word_rate, s.value_rate}, settling(step, s.steps, s.settle));
     const auto rows = template_rows(prompts, step, s.batch);
-    adam.zero_grad();
     const auto states = encode_rows(bundle, prompts, rows, word);
     const auto seen = at_position(states.detach(), prompts.position.index_select(0, rows));
     target_input = s.momentum * target_input + (1 - s.momentum) * seen.mean(0);
-    const double loss = workers.backward(draw, states, values, loss_with(edits_now()));
-    check_finite(loss, step);
-    adam.step();
-    if (!context.progress) continue;
-    auto progress = watch.after(step, loss);
-    if (preview_is_due(progress.step, s.steps, s.preview_every)) {  // as pictures will be drawn, gate and all
-      const auto shown = std::make_shared<const EditSet>(diffusion::delta_edits(delta_now(), delta_base));
-      progress.preview = preview(bundle, shown, "<" + request.name + ">");
-    }
-    context.progress(progress);
-  }
+    return workers.backward(draw, states, values, loss_with(edits_now()));
+  };
+  loop.run(take_step, [&] {  // as pictures will be drawn, gate and all
+    const auto shown = std::make_shared<const EditSet>(diffusion::delta_edits(delta_now(), delta_base));
+    return preview(bundle, shown, "<" + request.name + ">");
+  });
   return {delta_now(),
           {{"loss_first", first_loss},
            {"loss_last", fixed_loss()},
-           {"seconds", watch.seconds()},
+           {"seconds", loop.seconds()},
            {"unet_passes", s.steps * s.batch}}};
 }
 

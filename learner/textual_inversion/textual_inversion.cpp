@@ -1,10 +1,9 @@
 #include "learner/textual_inversion/textual_inversion.h"
 
+#include "learner/learning_loop.h"
 #include "learner/preview.h"
 #include "learner/settings.h"
-#include "learner/settling.h"
 #include "learner/step_workers.h"
-#include "learner/stopwatch.h"
 #include "learner/word_embedding.h"
 
 namespace conceptd::learner {
@@ -25,7 +24,6 @@ TextualInversionSettings TextualInversionSettings::from_json(const nlohmann::jso
 Learned TextualInversionLearner::learn(const LearnRequest& request, LearnContext& context) {
   const auto s = TextualInversionSettings::from_json(request.settings);
   auto& bundle = context.bundle;
-  auto random = torch::make_generator<at::CPUGeneratorImpl>(request.seed);
   const auto schedule = diffusion::NoiseSchedule::from_json(bundle.scheduler_config);
   const auto photos = encode_photos(bundle, request.photos, request.masks);
   const auto prompts = fill_templates(bundle, templates_for(bundle), request.class_word);
@@ -45,25 +43,23 @@ Learned TextualInversionLearner::learn(const LearnRequest& request, LearnContext
     return workers.loss(fixed, encode_rows(bundle, prompts, template_rows(prompts, 0, 4 * s.batch), word), loss_of);
   };
 
+  LearningLoop loop({.method = "textual_inversion",
+                     .steps = s.steps,
+                     .rates = {s.rate},
+                     .settle = s.settle,
+                     .preview_every = s.preview_every},
+                    request, context, adam);
   const double first_loss = fixed_loss();
-  Stopwatch watch(s.steps);
-  for (int64_t step = 0; step < s.steps; ++step) {
+  const auto take_step = [&](int64_t step, torch::Generator& random) {
     const auto draw = draw_step(photos, schedule, s.batch, random);
-    set_rates(adam, {s.rate}, settling(step, s.steps, s.settle));
-    adam.zero_grad();
     const auto states = encode_rows(bundle, prompts, template_rows(prompts, step, s.batch), word);
-    const double loss = workers.backward(draw, states, {}, loss_of);
-    check_finite(loss, step);
-    adam.step();
-    if (!context.progress) continue;
-    auto progress = watch.after(step, loss);
-    if (preview_is_due(progress.step, s.steps, s.preview_every)) {
-      auto shown = std::make_shared<EditSet>();
-      shown->tokens.push_back({"<" + request.name + ">", word.detach().clone()});
-      progress.preview = preview(bundle, shown, "<" + request.name + ">");
-    }
-    context.progress(progress);
-  }
+    return workers.backward(draw, states, {}, loss_of);
+  };
+  loop.run(take_step, [&] {
+    auto shown = std::make_shared<EditSet>();
+    shown->tokens.push_back({"<" + request.name + ">", word.detach().clone()});
+    return preview(bundle, shown, "<" + request.name + ">");
+  });
 
   diffusion::Delta delta;
   delta.method = "textual_inversion", delta.class_word = request.class_word,
@@ -76,7 +72,7 @@ Learned TextualInversionLearner::learn(const LearnRequest& request, LearnContext
   return {delta,
           {{"loss_first", first_loss},
            {"loss_last", fixed_loss()},
-           {"seconds", watch.seconds()},
+           {"seconds", loop.seconds()},
            {"unet_passes", s.steps * s.batch}}};
 }
 

@@ -1,7 +1,8 @@
 // A worker for tests: the real process and protocol, a learner that pretends. The class word stays the same, the method
 // says what happens:
 //   fake    three steps, a preview, and a delta that names concept, job and seed
-//   other   does what the concept's name asks for: kill-once, kill-always, refuse, fail, garbage, slow, silent
+//   other   does what the concept's name asks for: kill-once, kill-always, refuse, fail, garbage, slow, silent,
+//           step-and-die (one step further each time, with a checkpoint), diverge, greedy, steady
 #include <unistd.h>
 
 #include <csignal>
@@ -26,16 +27,24 @@ bool first_time(const std::string& what) {
   return true;
 }
 
-WorkerResult pretend(const LearnOrder& order, const ReportStep& report) {
+WorkerResult pretend(const LearnOrder& order, const WorkerVoice& voice) {
   const bool asked = order.method == "other";
   const auto is = [&](const char* name) { return asked && order.name == name; };
-  const int steps = is("slow") ? 10'000 : 3;
-  for (int step = 1; step <= steps; ++step) {
+  const int steps = is("slow") ? 10'000 : is("steady") ? 40 : is("step-and-die") ? 6 : 3;
+  const int done = order.checkpoint.empty() ? 0 : std::stoi(order.checkpoint);
+  if (is("greedy")) std::vector<char>(std::size_t{1} << 30, 'x');
+  if (is("diverge")) throw Hopeless(Code::internal, "the loss is not a number at step 1");
+  for (int step = done + 1; step <= steps; ++step) {
     const picture::Picture preview{.width = 2, .height = 1, .rgb = {1, 2, 3, 4, 5, 6}};
-    report({.step = step, .steps = steps, .loss = 1. / step, .eta_s = .01 * (steps - step)},
-           step == 2 ? &preview : nullptr);
+    voice.step({.step = step, .steps = steps, .loss = 1. / step, .eta_s = .01 * (steps - step)},
+               step == 2 ? &preview : nullptr);
     if (is("kill-always") || (is("kill-once") && first_time("kill-once"))) ::kill(::getpid(), SIGKILL);
-    if (is("slow")) std::this_thread::sleep_for(20ms);
+    if (is("step-and-die")) {
+      voice.checkpoint(std::to_string(step));
+      std::this_thread::sleep_for(50ms);  // it would be lost with the process else
+      if (step < steps) ::kill(::getpid(), SIGKILL);
+    }
+    if (is("slow") || is("steady")) std::this_thread::sleep_for(20ms);
   }
   if (is("silent")) std::this_thread::sleep_for(1h);
   if (is("refuse")) throw Error(Code::invalid, "the setting is wrong", "steps");
@@ -43,7 +52,7 @@ WorkerResult pretend(const LearnOrder& order, const ReportStep& report) {
   if (is("garbage")) return {.delta = "nonsense", .settings = "{}", .metrics = "{}"};
   return {.delta = "delta:" + order.name + ":" + std::to_string(order.seed) + ":" + std::to_string(order.photos.size()),
           .settings = order.settings,
-          .metrics = "{\"loss_last\": 0.25}"};
+          .metrics = "{\"loss_last\": 0.25, \"began_after\": " + std::to_string(done) + "}"};
 }
 
 }  // namespace

@@ -202,5 +202,69 @@ TEST_F(Jobs, EveryWordReadsBack) {
   EXPECT_ERROR(job_state_from_string("sleeping"), Code::invalid, "queued, running");
 }
 
+TEST_F(Jobs, KeepTheNewestCheckpointUntilTheyAreOver) {
+  const auto id = add("a").job.id;
+  EXPECT_EQ(jobs().checkpoint(id), "");
+  const Job job = *jobs().lease_next("w", 60);
+  jobs().keep_checkpoint(id, job.fence, "step 10");
+  jobs().keep_checkpoint(id, job.fence, "step 20");
+  reopen();
+  jobs().requeue_expired(true);
+  EXPECT_EQ(jobs().checkpoint(id), "step 20");
+  EXPECT_ERROR(jobs().keep_checkpoint(id, job.fence, "step 21"), Code::conflict, "not running");
+  const Job again = *jobs().lease_next("w", 60);
+  EXPECT_ERROR(jobs().keep_checkpoint(id, job.fence, "step 21"), Code::conflict, "leased again");
+  EXPECT_ERROR(jobs().keep_checkpoint(id, again.fence, std::string(JobQueue::kCheckpointBytesMax + 1, 'x')),
+               Code::exhausted, "bytes");
+  EXPECT_EQ(jobs().checkpoint(id), "step 20");
+  jobs().cancel(id, "tester");
+  EXPECT_EQ(jobs().checkpoint(id), "");
+  EXPECT_TRUE(registry().verify().empty());
+}
+
+TEST_F(Jobs, AreDoneWithTheirCheckpointHoweverTheyEnd) {
+  for (const std::string how : {"complete", "fail"}) {
+    const auto id = add(how).job.id;
+    const Job job = *jobs().lease_next("w", 60);
+    jobs().keep_checkpoint(id, job.fence, "half-way");
+    if (how == "complete") jobs().complete(id, job.fence);
+    if (how == "fail") jobs().fail(id, job.fence, Code::invalid, "no", false);
+    EXPECT_EQ(jobs().checkpoint(id), "") << how;
+  }
+}
+
+TEST_F(Jobs, CountAttemptsFromTheLastCheckpoint) {
+  const auto id = add("a").job.id;
+  for (int death = 0; death < 10; ++death) {  // each time a little further
+    const Job job = *jobs().lease_next("w", 60);
+    jobs().keep_checkpoint(id, job.fence, std::to_string(death));
+    EXPECT_EQ(jobs().fail(id, job.fence, Code::unavailable, "killed", true), JobState::queued) << death;
+  }
+  for (int death = 0; death < 2; ++death)  // no further any more; one attempt is counted already
+    jobs().fail(id, jobs().lease_next("w", 60)->fence, Code::unavailable, "killed", true);
+  EXPECT_EQ(jobs().get(id).state, JobState::failed);
+}
+
+TEST_F(Jobs, AreNotGivenWhileLearningIsPaused) {
+  const auto id = add("a").job.id;
+  jobs().pause(clock_.now() + 3600s, "tester", "a demonstration");
+  EXPECT_EQ(jobs().lease_next("w", 60), std::nullopt);
+  reopen();
+  ASSERT_TRUE(jobs().paused());
+  EXPECT_EQ(jobs().paused()->reason, "a demonstration");
+  EXPECT_EQ(jobs().paused()->until, clock_.now() + 3600s);
+  EXPECT_EQ(jobs().lease_next("w", 60, true), std::nullopt) << "not even urgent ones";
+  clock_.advance(3600s);
+  EXPECT_FALSE(jobs().paused());
+  EXPECT_EQ(jobs().lease_next("w", 60)->id, id);
+  jobs().pause({}, "tester", "");
+  clock_.advance(24h * 365);
+  EXPECT_TRUE(jobs().paused());
+  EXPECT_TRUE(jobs().resume("tester"));
+  EXPECT_FALSE(jobs().resume("tester"));
+  EXPECT_ERROR(jobs().pause(clock_.now(), "tester", ""), Code::invalid, "later");
+  EXPECT_EQ(registry().audit("learning").size(), 3u);
+}
+
 }  // namespace
 }  // namespace conceptd::registry::test
