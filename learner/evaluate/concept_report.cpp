@@ -71,11 +71,14 @@ nlohmann::json report_concepts(diffusion::ModelBundle& bundle, Evaluator& judge,
     std::map<std::string, Column> columns;
     const auto& held = world::held_out().at(static_cast<std::size_t>(c));
     auto random = pretrain::task_random(0xc0ce, c, 0);
-    std::vector<world::Scene> photos, fresh, ceiling;
+    std::vector<world::Scene> photos, fresh, ceiling, siblings;
     for (int64_t k = 0; k < plan.photos; ++k) photos.push_back(world::photograph(held.instance, random));
     for (int k = 0; k < 8; ++k) fresh.push_back(world::photograph(held.instance, random));
     for (int b = 0; b < static_cast<int>(world::background_words().size()); ++b) {
-      for (int64_t k = 0; k < plan.seeds; ++k) ceiling.push_back(world::photograph(held.instance, random, b));
+      for (int64_t k = 0; k < plan.seeds; ++k) {
+        ceiling.push_back(world::photograph(held.instance, random, b));
+        siblings.push_back(world::photograph(world::sample_sibling(held.instance, random), random, b));
+      }
     }
     References references;
     {
@@ -94,6 +97,8 @@ nlohmann::json report_concepts(diffusion::ModelBundle& bundle, Evaluator& judge,
     const auto real = pretrain::render_scenes(ceiling);
     put("real renders", real);
     add(columns["through autoencoder"], judge, through_autoencoder(bundle, real), held.instance, references,
+        plan.seeds);
+    add(columns["others of the same words"], judge, pretrain::render_scenes(siblings), held.instance, references,
         plan.seeds);
     put("class word", draw(bundle, prompts_of(word, plan.seeds), nullptr, first_seed, drawing));
     put("best description",

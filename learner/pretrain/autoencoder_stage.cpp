@@ -79,7 +79,6 @@ void train_autoencoder(const StageOptions& options) {
             {.stage = "autoencoder",
              .adam = {.beta2 = .99, .ema = .998},
              .hold = .5,
-             .begun = {},
              .micro_batch = micro_batch,
              .publish = publish});
 }

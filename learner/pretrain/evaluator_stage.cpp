@@ -61,20 +61,55 @@ Tensor attribute_loss(AttributeNet& net, const std::vector<world::Scene>& scenes
   return loss;
 }
 
-// Two photos of each instance; half of the instances share one shape, so that colour and pattern must be told apart as
-// well.
-Tensor identity_loss(AttributeNet& net, int64_t count, world::Random& random, const world::Breadth& breadth) {
-  std::vector<world::Scene> first, second;
+constexpr int64_t kSiblings = 4;
+
+// Instances in families of things that share all words, so that hue, proportions and the way a pattern runs must be
+// told apart as well; half of the families share a shape.
+std::vector<world::Instance> families(int64_t count, world::Random& random, const world::Breadth& breadth) {
+  std::vector<world::Instance> all;
   const int shape = static_cast<int>(random() % static_cast<std::uint64_t>(world::trained_shapes()));
-  for (int64_t k = 0; k < count; ++k) {
-    const auto instance = world::sample_instance(random, breadth, k % 2 ? std::optional<int>(shape) : std::nullopt);
-    first.push_back(world::photograph(instance, random)), second.push_back(world::photograph(instance, random));
+  while (static_cast<int64_t>(all.size()) < count) {
+    const bool share = all.size() % (2 * kSiblings) < kSiblings;
+    const auto eldest = world::sample_instance(random, breadth, share ? std::optional<int>(shape) : std::nullopt);
+    all.push_back(eldest);
+    for (int64_t k = 1; k < kSiblings && static_cast<int64_t>(all.size()) < count; ++k) {
+      auto sibling = world::sample_sibling(eldest, random);
+      if (world::near_held_out(sibling)) sibling = world::sample_instance(random, breadth);
+      all.push_back(sibling);
+    }
   }
-  const auto a = net(roughened(render_scenes(first))).identity, b = net(roughened(render_scenes(second))).identity;
+  return all;
+}
+
+// (n, 64) of one photo each.
+Tensor identities(AttributeNet& net, const std::vector<world::Instance>& instances, world::Random& random, bool rough) {
+  std::vector<world::Scene> scenes;
+  for (const auto& instance : instances) scenes.push_back(world::photograph(instance, random));
+  const auto pictures = render_scenes(scenes);
+  return net(rough ? roughened(pictures) : pictures).identity;
+}
+
+// By contrast between two photos of each instance.
+Tensor identity_loss(AttributeNet& net, int64_t count, world::Random& random, const world::Breadth& breadth) {
+  const auto instances = families(count, random, breadth);
+  const auto a = identities(net, instances, random, true), b = identities(net, instances, random, true);
   const auto logits = torch::matmul(a, b.t()) / kIdentityTemperature;
   const auto same = torch::arange(count);
   return .5 *
          (torch::nn::functional::cross_entropy(logits, same) + torch::nn::functional::cross_entropy(logits.t(), same));
+}
+
+// How often the nearest among eight things of the same words is the thing itself; chance is an eighth.
+double found_among_siblings(AttributeNet& net, world::Random& random) {
+  constexpr int kFamilies = 60, kFamily = 8;
+  int64_t found = 0;
+  for (int family = 0; family < kFamilies; ++family) {
+    std::vector<world::Instance> all{world::sample_instance(random, {.pattern = .75})};
+    while (static_cast<int>(all.size()) < kFamily) all.push_back(world::sample_sibling(all.front(), random));
+    const auto nearest = torch::matmul(identities(net, all, random, false), identities(net, all, random, false).t());
+    found += (nearest.argmax(1) == torch::arange(kFamily)).sum().item<int64_t>();
+  }
+  return static_cast<double>(found) / (kFamilies * kFamily);
 }
 
 nlohmann::json measure(AttributeNet& net) {
@@ -96,9 +131,13 @@ nlohmann::json measure(AttributeNet& net) {
   const auto share = [&](int q) {
     return static_cast<double>(right[q]) / static_cast<double>(std::max<int64_t>(1, asked[q]));
   };
-  return {{"shape", share(evaluate::kShape)},          {"first_colour", share(evaluate::kFirst)},
-          {"second_colour", share(evaluate::kSecond)}, {"pattern", share(evaluate::kPattern)},
-          {"badge", share(evaluate::kBadge)},          {"background", static_cast<double>(places) / 1000}};
+  return {{"shape", share(evaluate::kShape)},
+          {"first_colour", share(evaluate::kFirst)},
+          {"second_colour", share(evaluate::kSecond)},
+          {"pattern", share(evaluate::kPattern)},
+          {"badge", share(evaluate::kBadge)},
+          {"background", static_cast<double>(places) / 1000},
+          {"found_among_8_of_the_same_words", found_among_siblings(net, random)}};
 }
 }  // namespace
 
@@ -131,7 +170,6 @@ void train_evaluator(const StageOptions& options) {
             {.stage = "evaluator",
              .adam = {.beta2 = .99, .ema = .995},
              .hold = .4,
-             .begun = {},
              .micro_batch = micro_batch,
              .publish = publish});
 }

@@ -18,7 +18,7 @@ struct StepLoop {
   AdamSettings adam;
   int64_t warmup = 100;
   double hold = .6;                              // share of the schedule before the rate begins to fall
-  nlohmann::json begun;                          // progress to begin at when the folder holds none; may be null
+  nlohmann::json begun = {};                     // progress to begin at when the folder holds none; may be null
   std::function<void(int64_t step)> at_start{};  // once, the resumed step known, before the first micro-batch
   // Draws a micro-batch, runs backward on replica `worker`; the gradients of a step's micro-batches are averaged.
   std::function<Measured(int worker, int task, int64_t step)> micro_batch;

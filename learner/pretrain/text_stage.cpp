@@ -113,7 +113,6 @@ void train_text(const StageOptions& options) {
              .adam = {.beta2 = .98, .ema = .99},
              .warmup = 60,
              .hold = .5,
-             .begun = {},
              .micro_batch = micro_batch,
              .publish = publish});
 }

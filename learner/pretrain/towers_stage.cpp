@@ -81,7 +81,6 @@ void train_towers(const StageOptions& options) {
             {.stage = "towers",
              .adam = {.beta2 = .98, .ema = .995},
              .hold = .4,
-             .begun = {},
              .micro_batch = micro_batch,
              .publish = publish});
 }

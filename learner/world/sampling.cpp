@@ -89,6 +89,15 @@ Instance sample_instance(Random& random, const Breadth& breadth, std::optional<i
   return instance;
 }
 
+Instance sample_sibling(const Instance& instance, Random& random) {
+  Instance other = draw_instance(random, {}, instance.shape);
+  other.pattern = instance.pattern;
+  other.badge = instance.badge;
+  other.first = draw_colour(random, instance.first.word);
+  other.second = instance.second.word == instance.first.word ? other.first : draw_colour(random, instance.second.word);
+  return other;
+}
+
 Scene sample_scene(Random& random, const Breadth& breadth) {
   Scene scene{.background = pick(random, static_cast<int>(background_words().size())),
               .mood = draw_mood(random),

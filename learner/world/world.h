@@ -69,6 +69,8 @@ struct Breadth {
 };
 
 Instance sample_instance(Random& random, const Breadth& breadth, std::optional<int> shape = {});
+// Another thing of the same words: all is drawn again that words cannot say. May lie near a held-out instance.
+Instance sample_sibling(const Instance& instance, Random& random);
 Scene sample_scene(Random& random, const Breadth& breadth);  // never a held-out instance or shape
 Scene photograph(const Instance& instance, Random& random,
                  std::optional<int> background = {});  // one object, near-centred

@@ -107,5 +107,19 @@ TEST(Sampling, EveryWordIsDrawn) {
   EXPECT_EQ(badges.size(), badge_words().size());
 }
 
+TEST(Sampling, SiblingsShareTheWordsAndNothingElse) {
+  Random random(6);
+  for (int i = 0; i < 50; ++i) {
+    const Instance one = sample_instance(random, {.second_colour = i % 2 ? 1. : 0.});
+    const Instance other = sample_sibling(one, random);
+    EXPECT_EQ(describe(one), describe(other));
+    EXPECT_NE(one.first.rgb, other.first.rgb);
+    EXPECT_NE(one.second.rgb, other.second.rgb);
+    EXPECT_NE(one.form, other.form);
+    EXPECT_NE(one.period, other.period);
+    EXPECT_EQ(one.first.rgb == one.second.rgb, other.first.rgb == other.second.rgb);
+  }
+}
+
 }  // namespace
 }  // namespace conceptd::world
