@@ -109,14 +109,16 @@ std::vector<Token> TokenStore::list() const {
 }
 
 Token TokenStore::get(std::int64_t id) const {
-  for (Token& token : list())
-    if (token.id == id) return std::move(token);
+  const std::lock_guard lock(mutex_);
+  for (const Row& row : rows_)
+    if (row.token.id == id) return row.token;
   throw no_such_token(std::to_string(id));
 }
 
 Token TokenStore::get(const std::string& name) const {
-  for (Token& token : list())
-    if (token.name == name && counts(token)) return std::move(token);
+  const std::lock_guard lock(mutex_);
+  for (const Row& row : rows_)
+    if (row.token.name == name && counts(row.token)) return row.token;
   throw no_such_token("called '" + name + "' that counts");
 }
 
