@@ -45,7 +45,7 @@ int next_signal() {
 void reload(Daemon& daemon) {
   try {
     daemon.reload();
-    spdlog::info("read the certificate again");
+    spdlog::info("reloaded: what [tcp] names was read again");
   } catch (const Error& error) {
     spdlog::error("the certificate of before stays: {}", error.what());
   }

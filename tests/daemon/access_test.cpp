@@ -2,6 +2,7 @@
 // of the catalogue of bad input have their tests here.
 #include "daemon/access.h"
 
+#include <grp.h>
 #include <spdlog/sinks/ostream_sink.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -263,16 +264,16 @@ TEST(AccessRoles, TheNameGoesBeforeTheGroupsAndTheGroupsBeforeTheRest) {
 
 TEST_F(AccessOver, TheSocketTheKernelSaysWhoItIs) {
   if (::geteuid() != 0) GTEST_SKIP() << "another user can only be had by root";
-  config_.access = {.viewers = {"65534"}, .others = "creator"};
+  config_.access = {.admins = {"@4242"}, .viewers = {"65534"}, .others = "creator"};
   start();
   ASSERT_EQ(::chmod(folder_.path().c_str(), 0755), 0);
   ASSERT_EQ(::chmod(config_.socket.c_str(), 0666), 0);
-  const auto role_shown_to = [&](uid_t uid) {
+  const auto answer_to = [&](uid_t uid, const std::vector<gid_t>& groups) {
     int ends[2];
     EXPECT_EQ(::pipe(ends), 0);
     const pid_t child = ::fork();
     if (child == 0) {
-      if (::setgid(65534) != 0 || ::setuid(uid) != 0) ::_exit(1);
+      if (::setgroups(groups.size(), groups.data()) != 0 || ::setgid(65534) != 0 || ::setuid(uid) != 0) ::_exit(1);
       RawConnection connection(config_.socket);
       connection.send("GET /api/v1/tokens HTTP/1.1\r\nConnection: close\r\n\r\n");
       const std::string answer = connection.receive();
@@ -286,8 +287,9 @@ TEST_F(AccessOver, TheSocketTheKernelSaysWhoItIs) {
     ::waitpid(child, nullptr, 0);
     return answer.substr(0, static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
   };
-  EXPECT_THAT(role_shown_to(65534), AllOf(StartsWith("HTTP/1.1 403"), HasSubstr("is viewer")));
-  EXPECT_THAT(role_shown_to(65533), AllOf(StartsWith("HTTP/1.1 403"), HasSubstr("uid 65533 is creator")));
+  EXPECT_THAT(answer_to(65534, {4242}), AllOf(StartsWith("HTTP/1.1 403"), HasSubstr("is viewer")));
+  EXPECT_THAT(answer_to(65533, {}), AllOf(StartsWith("HTTP/1.1 403"), HasSubstr("uid 65533 is creator")));
+  EXPECT_THAT(answer_to(65533, {7, 4242}), StartsWith("HTTP/1.1 200")) << "by one of the groups of its process";
   EXPECT_NO_THROW(client().get("tokens")) << "root is an admin";
 }
 
