@@ -2,14 +2,17 @@
 
 #include <sys/un.h>
 
+#include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <optional>
+#include <vector>
 
 #include "cli/text.h"
+#include "core/net/stream.h"
 #include "daemon/api/wire.h"
 
 namespace conceptd::cli {
@@ -17,20 +20,31 @@ namespace {
 
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
-using local = boost::asio::local::stream_protocol;
+namespace asio = boost::asio;
 using boost::system::error_code;
 
 constexpr std::uint64_t kAnswerBytesMax = 1u << 30;
 
-Error nobody_there(const std::filesystem::path& socket, const error_code& why) {
-  std::string message = "no daemon answers at " + socket.string() + " (" + why.message() + "). ";
-  if (why == boost::asio::error::access_denied)
+Error nobody_there(const Endpoint& endpoint, const error_code& why) {
+  std::string message = "no daemon answers at " + endpoint.shown() + " (" + why.message() + "). ";
+  if (endpoint.url)
+    message += "Is the address right, and does the daemon listen there ([tcp] in its configuration)?";
+  else if (why == asio::error::access_denied)
     message += "Its socket is for its own group: ask to be added (usermod -aG conceptd YOU), then log in again.";
   else
     message +=
         "Start it with 'systemctl start conceptd', or 'conceptd --data-dir DIR'; if it listens elsewhere, say where "
         "with --socket PATH or $CONCEPTD_SOCKET.";
   return Error(Code::unavailable, message);
+}
+
+Error no_trust(const Endpoint& endpoint, const std::string& fault, const error_code& why) {
+  if (fault.empty())
+    return Error(Code::unavailable, "what answers at " + endpoint.shown() + " does not speak TLS as it should (" +
+                                        why.message() + "); is it the right port?");
+  return Error(Code::unavailable,
+               "the certificate at " + endpoint.shown() + " is not trusted: " + fault +
+                   ". Nothing was sent. If it is your site's own, name its authority with --ca FILE");
 }
 
 // Where in the body the first text stands that is not UTF-8: "photos[2].name".
@@ -55,30 +69,52 @@ std::string text_of(const Json& body) {
   }
 }
 
-// Connect, write, read, in that order; each step starts the next. What happened last is in `failure` and `step`.
+// Connect, shake hands, write, read, in that order; each step starts the next. What happened last is in `failure` and
+// `step`.
 struct Exchange {
-  boost::asio::io_context io;
-  local::socket socket{io};
+  asio::io_context io;
+  asio::ip::tcp::resolver resolver{io};
+  std::vector<net::Stream::Protocol::endpoint> endpoints;
+  std::optional<net::Stream> stream;
   http::request<http::string_body> request;
   http::response_parser<http::string_body> parser;
   beast::flat_buffer buffer;
   std::optional<error_code> finished;
   std::string step = "connecting";
 
-  void start(const std::string& path) {
+  void start(const Endpoint& endpoint) {
     parser.body_limit(kAnswerBytesMax);
-    socket.async_connect(local::endpoint(path), [this](error_code error) {
+    const bool tls = endpoint.url && endpoint.url->tls;
+    stream.emplace(net::Stream::Socket(io), tls ? net::client_tls(endpoint.authorities) : nullptr);
+    if (tls) net::expect_host(stream->tls(), endpoint.url->at.host);
+    if (!endpoint.url) {
+      endpoints = {asio::local::stream_protocol::endpoint(endpoint.socket.string())};
+      return connect();
+    }
+    resolver.async_resolve(endpoint.url->at.host, std::to_string(endpoint.url->at.port),
+                           [this](error_code error, const asio::ip::tcp::resolver::results_type& found) {
+                             if (error) return finish(error);
+                             for (const auto& item : found) endpoints.emplace_back(item.endpoint());
+                             connect();
+                           });
+  }
+  void connect() {
+    asio::async_connect(stream->socket(), endpoints, [this](error_code error, const auto&) {
       if (error) return finish(error);
-      step = "sending";
-      http::async_write(socket, request, [this](error_code failed, std::size_t) { sent(failed); });
+      if (!stream->tls()) return send();
+      step = "shaking hands";
+      stream->async_handshake(asio::ssl::stream_base::client,
+                              [this](error_code failed) { failed ? finish(failed) : send(); });
     });
   }
-  void sent(error_code error) {
-    // A daemon that refuses a body stops reading it and answers: its answer says more than a broken pipe.
-    if (error && error != boost::asio::error::broken_pipe && error != boost::asio::error::connection_reset)
-      return finish(error);
-    step = "waiting for the answer";
-    http::async_read(socket, buffer, parser, [this](error_code failed, std::size_t) { finish(failed); });
+  void send() {
+    step = "sending";
+    http::async_write(*stream, request, [this](error_code error, std::size_t) {
+      // A daemon that refuses a body stops reading it and answers: its answer says more than a broken pipe.
+      if (error && error != asio::error::broken_pipe && error != asio::error::connection_reset) return finish(error);
+      step = "waiting for the answer";
+      http::async_read(*stream, buffer, parser, [this](error_code failed, std::size_t) { finish(failed); });
+    });
   }
   void finish(error_code error) { finished = error; }
 };
@@ -102,24 +138,28 @@ std::string path_segment(std::string_view name) {
 
 Reply Client::exchange(const std::string& method, const std::string& path, std::string body,
                        std::chrono::milliseconds timeout) const {
-  if (socket_.string().size() >= sizeof(sockaddr_un::sun_path))
-    throw Error(Code::invalid, "the path of a unix socket cannot be this long: " + socket_.string(), "socket");
+  const std::string where = endpoint_.shown();
+  if (!endpoint_.url && where.size() >= sizeof(sockaddr_un::sun_path))
+    throw Error(Code::invalid, "the path of a unix socket cannot be this long: " + where, "socket");
   Exchange exchange;
   exchange.request = {http::string_to_verb(method), path, 11};
-  exchange.request.set(http::field::host, "conceptd");
+  exchange.request.set(http::field::host, endpoint_.url ? net::to_string(endpoint_.url->at) : "conceptd");
   exchange.request.set(http::field::connection, "close");
+  if (!endpoint_.token.empty()) exchange.request.set(http::field::authorization, "Bearer " + endpoint_.token);
   if (method == "POST") exchange.request.set(http::field::content_type, "application/json");
   exchange.request.body() = std::move(body);
   exchange.request.prepare_payload();
-  exchange.start(socket_.string());
+  exchange.start(endpoint_);
   exchange.io.run_for(timeout);
   if (!exchange.finished)
-    throw Error(Code::unavailable, "the daemon at " + socket_.string() + " has not answered for " +
+    throw Error(Code::unavailable, "the daemon at " + where + " has not answered for " +
                                        std::to_string(timeout.count() / 1000) + " s (while " + exchange.step +
                                        "); what was asked may still be done");
   if (*exchange.finished) {
-    if (exchange.step == "connecting") throw nobody_there(socket_, *exchange.finished);
-    throw Error(Code::unavailable, "the daemon at " + socket_.string() + " hung up while " + exchange.step + " (" +
+    if (exchange.step == "connecting") throw nobody_there(endpoint_, *exchange.finished);
+    if (exchange.step == "shaking hands")
+      throw no_trust(endpoint_, net::fault_in_certificate(exchange.stream->tls()), *exchange.finished);
+    throw Error(Code::unavailable, "the daemon at " + where + " hung up while " + exchange.step + " (" +
                                        exchange.finished->message() + "); its log says why");
   }
   return {.status = static_cast<int>(exchange.parser.get().result_int()),

@@ -1,10 +1,12 @@
-// One request to the daemon over its unix socket, and what came of it. The only file of this room that knows HTTP.
+// One request to the daemon, over its unix socket or the network, and what came of it. The only file of this room that
+// knows HTTP.
 #pragma once
 #include <chrono>
 #include <filesystem>
 #include <string>
 #include <string_view>
 
+#include "cli/endpoint.h"
 #include "core/error.h"
 #include "core/json.h"
 #include "daemon/api/errors.h"
@@ -29,11 +31,12 @@ class Client {
  public:
   static constexpr std::chrono::seconds kTimeout{30};
 
-  explicit Client(std::filesystem::path socket) : socket_(std::move(socket)) {}
-  const std::filesystem::path& socket() const noexcept { return socket_; }
+  explicit Client(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
+  explicit Client(std::filesystem::path socket) : endpoint_{.socket = std::move(socket)} {}
 
   // target begins after /api/v1: "concepts". Refusal if the daemon refuses; Error{unavailable}, with what to do about
-  // it, if nobody answers; Error{invalid} naming the field of a body that is not UTF-8.
+  // it, if nobody answers or the certificate is not trusted; Error{invalid} naming the field of a body that is not
+  // UTF-8.
   Json get(const std::string& target) const;
   Json post(const std::string& target, const Json& body, std::chrono::milliseconds timeout = kTimeout) const;
   std::string get_bytes(const std::string& target) const;
@@ -43,7 +46,7 @@ class Client {
 
  private:
   std::string accepted(const Reply& reply) const;
-  const std::filesystem::path socket_;
+  const Endpoint endpoint_;
 };
 
 }  // namespace conceptd::cli

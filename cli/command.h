@@ -26,7 +26,7 @@ struct Context {
   std::ostream& err;
   bool terminal = false;  // err is one: a progress line may be drawn over itself
   bool json = false;
-  std::string socket{};        // empty: api::socket_to_connect()
+  EndpointOptions endpoint{};
   std::function<int()> run{};  // what the parsed command will do; set by its callback
 
   Client client() const;
@@ -46,6 +46,7 @@ void define_resume(CLI::App& app, Context& context);
 void define_rollback(CLI::App& app, Context& context);
 void define_show(CLI::App& app, Context& context);
 void define_status(CLI::App& app, Context& context);
+void define_token(CLI::App& app, Context& context);
 void define_version(CLI::App& app, Context& context);
 void define_wait(CLI::App& app, Context& context);
 void define_watch(CLI::App& app, Context& context);

@@ -5,7 +5,6 @@
 #include "cli/command.h"
 #include "cli/text.h"
 #include "core/json.h"
-#include "daemon/api/paths.h"
 #include "daemon/api/wire.h"
 
 namespace conceptd::cli {
@@ -18,7 +17,13 @@ Examples:
   conceptctl rollback kettle-7
 
 Exit status: 0 done, 1 unexpected failure, 2 usage, 3 no daemon, 4 not found, 5 conflict, 6 busy, 7 refused input,
-8 damaged data, 9 cancelled, 10 over a limit, 11 timed out waiting, 12 the job failed.)";
+8 damaged data, 9 cancelled, 10 over a limit, 11 timed out waiting, 12 the job failed, 13 not let in, 14 not allowed.)";
+
+// Those that stand before a command and take a value.
+constexpr std::string_view kValued[] = {"--socket", "--url", "--token-file", "--ca"};
+bool takes_value(const std::string& argument) {
+  return std::find(std::begin(kValued), std::end(kValued), argument) != std::end(kValued);
+}
 
 // A word that is no command, where one was expected.
 std::string unknown_command(const CLI::App& app, const std::vector<std::string>& arguments) {
@@ -26,8 +31,7 @@ std::string unknown_command(const CLI::App& app, const std::vector<std::string>&
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
     known.push_back(command->get_name());
   for (std::size_t i = 0; i < arguments.size(); ++i) {
-    if (arguments[i] == "--socket") ++i;  // its value is no command either
-    if (i >= arguments.size() || arguments[i].starts_with("-") || (i > 0 && arguments[i - 1] == "--socket")) continue;
+    if (arguments[i].starts_with("-") || (i > 0 && takes_value(arguments[i - 1]))) continue;
     if (std::find(known.begin(), known.end(), arguments[i]) != known.end()) return {};
     std::string message = "there is no command '" + printable(arguments[i]) + "'";
     const std::vector<std::string> near = nearest(arguments[i], known);
@@ -71,9 +75,7 @@ int report_usage(const Context& context, const CLI::App& app, const std::string&
 
 }  // namespace
 
-Client Context::client() const {
-  return Client(socket.empty() ? api::socket_to_connect() : std::filesystem::path(socket));
-}
+Client Context::client() const { return Client(find_endpoint(endpoint)); }
 
 void Context::print(const Json& document) const {
   out << document.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
@@ -90,13 +92,23 @@ int run_conceptctl(const std::vector<std::string>& arguments, std::ostream& out,
   app.fallthrough();
   bool json = false;
   app.add_flag("--json", json, "One JSON document on stdout, errors included");
-  app.add_option("--socket", context.socket, "The daemon's socket (default: $CONCEPTD_SOCKET, or where it is found)")
-      ->type_name("PATH");
+  EndpointOptions& endpoint = context.endpoint;
+  CLI::Option* socket = app.add_option("--socket", endpoint.socket,
+                                       "The daemon's socket (default: $CONCEPTD_SOCKET, or where it is found)")
+                            ->type_name("PATH");
+  app.add_option("--url", endpoint.url, "A daemon in the network, https://HOST:PORT (default: $CONCEPTD_URL)")
+      ->excludes(socket)
+      ->type_name("URL");
+  app.add_option("--token-file", endpoint.token_file, "Holds the token for it (default: $CONCEPTD_TOKEN_FILE)")
+      ->type_name("FILE");
+  app.add_option("--ca", endpoint.authorities,
+                 "Trust only certificates of these authorities (PEM; default: the system's)")
+      ->type_name("FILE");
   bool version = false;
   app.add_flag("--version", version, "Print the client's version");
   for (const auto define :
        {define_add, define_list, define_show, define_history, define_learn, define_watch, define_wait, define_generate,
-        define_rollback, define_pause, define_resume, define_status, define_jobs, define_version})
+        define_rollback, define_pause, define_resume, define_status, define_jobs, define_token, define_version})
     define(app, context);
   app.footer(kFooter);  // now, or every command would inherit it
   context.json = asks_for_json(arguments);

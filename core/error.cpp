@@ -13,7 +13,7 @@ struct Row {
 };
 
 // The one table: what a failure is called on the wire, and how HTTP and a shell see it.
-constexpr std::array<Row, 9> kTable{{
+constexpr std::array<Row, 11> kTable{{
     {Code::invalid, "invalid", 422, 7},
     {Code::not_found, "not_found", 404, 4},
     {Code::conflict, "conflict", 409, 5},
@@ -22,6 +22,8 @@ constexpr std::array<Row, 9> kTable{{
     {Code::unavailable, "unavailable", 503, 3},
     {Code::cancelled, "cancelled", 499, 9},
     {Code::exhausted, "exhausted", 413, 10},
+    {Code::unauthenticated, "unauthenticated", 401, 13},
+    {Code::forbidden, "forbidden", 403, 14},
     {Code::internal, "internal", 500, 1},
 }};
 

@@ -9,15 +9,17 @@ namespace conceptd {
 
 // What went wrong, as a caller may react to it. One table maps it to an HTTP status and an exit status.
 enum class Code {
-  invalid,      // the input is wrong: HTTP 422, exit 7
-  not_found,    // no such thing: 404, exit 4
-  conflict,     // the thing has moved or exists already: 409, exit 5
-  busy,         // try again later: 429, exit 6
-  corrupt,      // stored bytes are not what they were: 500, exit 8
-  unavailable,  // the daemon, a file or the disk is not there: 503, exit 3
-  cancelled,    // somebody stopped it: 499, exit 9
-  exhausted,    // a limit was reached: 413, exit 10
-  internal,     // our fault: 500, exit 1
+  invalid,          // the input is wrong: HTTP 422, exit 7
+  not_found,        // no such thing: 404, exit 4
+  conflict,         // the thing has moved or exists already: 409, exit 5
+  busy,             // try again later: 429, exit 6
+  corrupt,          // stored bytes are not what they were: 500, exit 8
+  unavailable,      // the daemon, a file or the disk is not there: 503, exit 3
+  cancelled,        // somebody stopped it: 499, exit 9
+  exhausted,        // a limit was reached: 413, exit 10
+  unauthenticated,  // nobody known asks: no token, or one that does not count: 401, exit 13
+  forbidden,        // whoever asks may not: 403, exit 14
+  internal,         // our fault: 500, exit 1
 };
 
 class Error : public std::runtime_error {

@@ -11,6 +11,7 @@
 #include "core/file_io.h"
 #include "core/log.h"
 #include "core/picture/picture.h"
+#include "daemon/access_config.h"
 #include "daemon/api/choices.h"
 #include "daemon/api/limits.h"
 #include "daemon/api/paths.h"
@@ -22,6 +23,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kSystemFile = "/etc/conceptd/conceptd.toml";
 constexpr std::uint64_t kFileBytesMax = 1 << 20;
+constexpr std::size_t kListMax = 256;
 
 // Takes what it knows out of a table and remembers what is wrong; whatever is left over is unknown.
 class Section {
@@ -54,6 +56,17 @@ class Section {
     std::string said;
     text(key, said);
     if (!said.empty()) value = folder / said;
+  }
+  void texts(const char* key, std::vector<std::string>& values) {
+    const toml::node* node = find(key);
+    if (!node) return;
+    const toml::array* array = node->as_array();
+    if (!array || array->size() > kListMax) return refuse(key, *node, "must be a list of texts, [\"...\"]");
+    values.clear();
+    for (const toml::node& item : *array) {
+      if (!item.is_string()) return refuse(key, *node, "must be a list of texts, [\"...\"]");
+      values.push_back(item.as_string()->get());
+    }
   }
   void flag(const char* key, bool& value) {
     const toml::node* node = find(key);
@@ -133,6 +146,20 @@ void read_file_into(Config& config, const fs::path& file, std::vector<std::strin
     s.whole("side_max", config.photo_side_max, 64, picture::Limits{}.side_max);  // the worker decodes with these
     s.whole("count_max", config.photos_max, 1, 30);
   });
+  read_section("access", [&](Section& s) {
+    s.texts("admins", config.access.admins);
+    s.texts("operators", config.access.operators);
+    s.texts("creators", config.access.creators);
+    s.texts("viewers", config.access.viewers);
+    s.text("others", config.access.others);
+  });
+  read_section("tcp", [&](Section& s) {
+    s.text("listen", config.tcp.listen);
+    s.path("certificate", config.tcp.certificate, folder);
+    s.path("key", config.tcp.key, folder);
+    s.flag("insecure_loopback", config.tcp.insecure_loopback);
+    s.texts("hosts", config.tcp.hosts);
+  });
   read_section("log", [&](Section& s) {
     s.text("level", config.log_level);
     s.flag("json", config.log_json);
@@ -209,6 +236,11 @@ Config load_config(const Flags& flags) {
   if (config.photo_side_min > config.photo_side_max) problems.push_back("photos: side_min is above side_max");
   if (config.socket.string().size() > 107)
     problems.push_back("socket: the path of a unix socket may have at most 107 characters: " + config.socket.string());
+  try {
+    access_rules(config);  // and what it rests on: tcp_listener()
+  } catch (const Error& error) {
+    problems.emplace_back(error.what());
+  }
   if (problems.empty()) return config;
   std::string message = "the configuration cannot be used:";
   for (const std::string& problem : problems) message += "\n  " + problem;

@@ -5,8 +5,27 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace conceptd::daemon {
+
+// [access]: users, and groups as @name, by role.
+struct AccessConfig {
+  std::vector<std::string> admins{};
+  std::vector<std::string> operators{};
+  std::vector<std::string> creators{};
+  std::vector<std::string> viewers{};
+  std::string others = "operator";  // the role of whoever may open the socket and is in no list
+};
+
+// [tcp]: the listener for other machines.
+struct TcpConfig {
+  std::string listen{};                 // "192.0.2.7:7860"; empty: there is none
+  std::filesystem::path certificate{};  // PEM
+  std::filesystem::path key{};
+  bool insecure_loopback = false;    // no TLS, on a loopback address
+  std::vector<std::string> hosts{};  // by which clients call it, beside its address
+};
 
 struct Config {
   std::filesystem::path data_dir{};
@@ -31,6 +50,8 @@ struct Config {
   int photo_side_min = 64;
   int photo_side_max = 8192;
   int photos_max = 30;
+  AccessConfig access{};
+  TcpConfig tcp{};
   // [log]
   std::string log_level = "info";
   bool log_json = false;

@@ -3,12 +3,15 @@
 #include <algorithm>
 
 #include "core/log.h"
+#include "daemon/access.h"
+#include "daemon/access_config.h"
 #include "daemon/generation_service.h"
 #include "daemon/http_server.h"
 #include "daemon/job_runner.h"
 #include "daemon/live_state.h"
 #include "daemon/routes.h"
 #include "registry/registry.h"
+#include "registry/token_store.h"
 
 namespace conceptd::daemon {
 namespace {
@@ -55,15 +58,38 @@ void Daemon::start() {
                                               .generation = *generation_,
                                               .runner = *runner_,
                                               .started_at = started_at});
+  access_ = std::make_unique<Access>(access_rules(config_), registry_->tokens());
   server_ = std::make_unique<HttpServer>(
-      HttpHost{.handle = [this](HttpRequest request, Respond respond) { routes_->handle(std::move(request), respond); },
-               .body_limit = &Routes::body_limit,
-               .refuse = &Routes::refuse});
+      HttpHost{.handle = [this](HttpRequest request, const Respond& respond) { handle(std::move(request), respond); },
+               .admit =
+                   [this](const HttpHead& head, const HttpPeer& peer) {
+                     return access_->admit(head, peer, Routes::needs(head.method, head.path));
+                   },
+               .refuse = &Routes::refuse},
+      parts_.http);
   server_->listen(config_.socket);
+  if (const auto tcp = tcp_listener(config_)) {
+    tcp_port_ = server_->listen_tcp(tcp->at, tcp->tls);
+    spdlog::info("conceptd listens on {}, port {}, {}", tcp->at.host, tcp_port_,
+                 tcp->tls ? "through TLS" : "without TLS");
+  }
   runner_->start();
   spdlog::info("conceptd {} listens on {}; base {} {}, state {} with {} concepts", CONCEPTD_VERSION,
                config_.socket.string(), model_->facts().name, model_->facts().fingerprint.substr(0, 12),
                live_->now()->state->id, live_->now()->concepts.size());
+}
+
+void Daemon::handle(HttpRequest request, const Respond& respond) {
+  try {
+    if (request.caller.token) registry_->tokens().note_use(*request.caller.token);
+  } catch (const std::exception& error) {
+    spdlog::error("noting the use of a token: {}", error.what());  // the request is none the worse for it
+  }
+  routes_->handle(std::move(request), respond);
+}
+
+void Daemon::reload() {
+  if (server_) server_->reload_tls();
 }
 
 void Daemon::stop() {
@@ -72,6 +98,7 @@ void Daemon::stop() {
   if (generation_) generation_->stop();
   if (server_) server_->stop(5s);
   server_.reset();
+  access_.reset();
   routes_.reset();
   runner_.reset();
   generation_.reset();

@@ -8,6 +8,7 @@
 
 #include "core/clock.h"
 #include "daemon/config.h"
+#include "daemon/http_server.h"
 #include "daemon/model.h"
 
 namespace conceptd::registry {
@@ -16,8 +17,8 @@ class Registry;
 
 namespace conceptd::daemon {
 
+class Access;
 class GenerationService;
-class HttpServer;
 class JobRunner;
 class LiveStates;
 class Routes;
@@ -25,6 +26,7 @@ class Routes;
 struct DaemonParts {
   std::function<std::unique_ptr<Model>(const Config&)> open_model{};
   std::vector<std::string> worker_command{};
+  HttpLimits http{};
 };
 
 class Daemon {
@@ -36,10 +38,15 @@ class Daemon {
 
   // Returns when it listens. Error{busy}: another daemon has the data folder or the socket.
   void start();
+  // Reads the certificate and its key again. Error{invalid} if they cannot be used; then those of before stay.
+  void reload();
   void stop();
+  int tcp_port() const noexcept { return tcp_port_; }  // 0: no network
   const Config& config() const noexcept { return config_; }
 
  private:
+  void handle(HttpRequest request, const Respond& respond);
+
   const Config config_;
   const Clock& clock_;
   const DaemonParts parts_;
@@ -49,7 +56,9 @@ class Daemon {
   std::unique_ptr<GenerationService> generation_;
   std::unique_ptr<JobRunner> runner_;
   std::unique_ptr<Routes> routes_;
+  std::unique_ptr<Access> access_;
   std::unique_ptr<HttpServer> server_;
+  int tcp_port_ = 0;
 };
 
 }  // namespace conceptd::daemon

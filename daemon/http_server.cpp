@@ -1,11 +1,19 @@
 #include "daemon/http_server.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -17,16 +25,19 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/net/tls.h"
 #include "daemon/http_session.h"
 
 namespace conceptd::daemon {
 namespace {
 
 namespace asio = boost::asio;
-using Protocol = HttpSession::Protocol;
+using Protocol = net::Stream::Protocol;
+using Acceptor = asio::basic_socket_acceptor<Protocol>;
 using boost::system::error_code;
 
 constexpr std::chrono::milliseconds kOutOfDescriptors{200};
+constexpr std::chrono::seconds kRefusalsLoggedEvery{60};
 
 // A socket whose daemon has died refuses; one that does anything else is somebody's.
 bool is_somebodys(const std::filesystem::path& socket) {
@@ -48,36 +59,115 @@ std::optional<FileId> id_of(const std::filesystem::path& path) {
   return ::lstat(path.c_str(), &info) == 0 ? std::optional(FileId{info.st_dev, info.st_ino}) : std::nullopt;
 }
 
+LocalUser user_at(int fd) {
+  LocalUser user{.uid = static_cast<uid_t>(-1), .name = "unknown"};
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return user;
+  user = {.uid = peer.uid, .groups = {peer.gid}, .name = "uid " + std::to_string(peer.uid)};
+  std::array<gid_t, 1024> others;
+  size = sizeof others;
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, others.data(), &size) == 0)
+    user.groups.insert(user.groups.end(), others.begin(), others.begin() + size / sizeof(gid_t));
+  std::array<char, 4096> room;
+  passwd entry{}, *found = nullptr;
+  if (::getpwuid_r(peer.uid, &entry, room.data(), room.size(), &found) == 0 && found) user.name = found->pw_name;
+  return user;
+}
+
+HttpPeer peer_of(Protocol::socket& socket, bool over_tcp) {
+  if (!over_tcp) {
+    LocalUser user = user_at(socket.native_handle());
+    std::string address = "uid " + std::to_string(user.uid);
+    return {.address = std::move(address), .local = std::move(user)};
+  }
+  error_code error;
+  const Protocol::endpoint far = socket.remote_endpoint(error);
+  asio::ip::tcp::endpoint address;
+  if (error || far.size() > address.capacity()) return {.address = "unknown"};
+  std::memcpy(address.data(), far.data(), far.size());
+  return {.address = address.address().to_string()};
+}
+
 }  // namespace
 
 struct HttpServer::Impl {
+  struct Listener {
+    explicit Listener(asio::io_context& io) : acceptor(io), pause(io) {}
+    Acceptor acceptor;
+    asio::steady_timer pause;
+    bool over_tcp = false;
+    net::TlsContext tls{};  // null: plain
+    std::list<std::weak_ptr<HttpSession>> sessions{};
+    std::chrono::steady_clock::time_point logged{};  // that it is full
+  };
+
   Impl(HttpHost hosted, HttpLimits limited)
       : host(std::move(hosted)), limits(limited), pool(static_cast<std::size_t>(limits.handler_threads)) {}
 
-  void accept() {
-    acceptor.async_accept([this](error_code error, Protocol::socket connection) {
-      if (error == asio::error::operation_aborted || !acceptor.is_open()) return;
+  // From here on the listener belongs to the thread.
+  void begin(std::shared_ptr<Listener> listener) {
+    asio::post(io, [this, listener = std::move(listener)] {
+      listeners.push_back(listener);
+      accept(*listener);
+    });
+    if (!thread.joinable()) thread = std::thread([this] { io.run(); });
+  }
+
+  void accept(Listener& listener) {
+    listener.acceptor.async_accept([this, &listener](error_code error, Protocol::socket connection) {
+      if (error == asio::error::operation_aborted || !listener.acceptor.is_open()) return;
       if (error) {
         spdlog::warn("accepting a connection: {}", error.message());
-        pause.expires_after(kOutOfDescriptors);
-        pause.async_wait([this](error_code stopped) {
-          if (!stopped) accept();
+        listener.pause.expires_after(kOutOfDescriptors);
+        listener.pause.async_wait([this, &listener](error_code stopped) {
+          if (!stopped) accept(listener);
         });
         return;
       }
-      std::erase_if(sessions, [](const auto& session) { return session.expired(); });
-      if (static_cast<int>(sessions.size()) < limits.connections_max) {
-        auto session = std::make_shared<HttpSession>(std::move(connection), host, limits, pool);
-        sessions.push_back(session);
-        session->read_request();
-      }
-      accept();
+      welcome(listener, std::move(connection));
+      accept(listener);
+    });
+  }
+
+  void welcome(Listener& listener, Protocol::socket connection) {
+    HttpPeer peer = peer_of(connection, listener.over_tcp);
+    std::erase_if(listener.sessions, [](const auto& session) { return session.expired(); });
+    const auto of_peer = std::count_if(listener.sessions.begin(), listener.sessions.end(), [&](const auto& weak) {
+      const auto session = weak.lock();
+      return session && session->peer().address == peer.address;
+    });
+    if (static_cast<int>(listener.sessions.size()) >= limits.connections_max ||
+        of_peer >= limits.connections_per_peer_max)
+      return say_full(listener, peer, of_peer);
+    if (listener.over_tcp) {
+      const int on = 1;
+      ::setsockopt(connection.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    }
+    auto session = std::make_shared<HttpSession>(std::move(connection), listener.tls, std::move(peer),
+                                                 HttpSession::Lent{.host = host, .limits = limits, .pool = pool});
+    listener.sessions.push_back(session);
+    session->start();
+  }
+
+  // The connection is closed; a flood of them must not become a flood of lines.
+  void say_full(Listener& listener, const HttpPeer& peer, std::int64_t of_peer) {
+    const auto now = std::chrono::steady_clock::now();
+    if (listener.logged.time_since_epoch().count() != 0 && now - listener.logged < kRefusalsLoggedEvery) return;
+    listener.logged = now;
+    spdlog::warn("a connection of {} was closed: {} of {} are open, {} of {} of this peer", peer.address,
+                 listener.sessions.size(), limits.connections_max, of_peer, limits.connections_per_peer_max);
+  }
+
+  bool all_idle() {
+    return std::all_of(listeners.begin(), listeners.end(), [](const auto& listener) {
+      return std::all_of(listener->sessions.begin(), listener->sessions.end(),
+                         [](const auto& session) { return session.expired(); });
     });
   }
 
   void end_when_idle(std::chrono::steady_clock::time_point until) {
-    std::erase_if(sessions, [](const auto& session) { return session.expired(); });
-    if (sessions.empty() || std::chrono::steady_clock::now() >= until) return io.stop();
+    if (all_idle() || std::chrono::steady_clock::now() >= until) return io.stop();
     pause.expires_after(std::chrono::milliseconds(10));
     pause.async_wait([this, until](error_code) { end_when_idle(until); });
   }
@@ -87,11 +177,11 @@ struct HttpServer::Impl {
   asio::thread_pool pool;
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
-  Protocol::acceptor acceptor{io};
   asio::steady_timer pause{io};
-  std::list<std::weak_ptr<HttpSession>> sessions;  // touched by the thread alone
+  std::list<std::shared_ptr<Listener>> listeners;  // touched by the thread alone
   std::filesystem::path path;
   std::optional<FileId> made;  // by listen(), at path
+  std::optional<net::TlsFiles> tls_files;
   std::thread thread;
 };
 
@@ -112,30 +202,63 @@ void HttpServer::listen(const std::filesystem::path& socket) {
                   "socket");
     std::filesystem::remove(socket, ignored);
   }
+  const asio::local::stream_protocol::endpoint at(socket.string());
+  auto listener = std::make_shared<Impl::Listener>(impl_->io);
   error_code error;
-  impl_->acceptor.open(Protocol(), error);
-  if (!error) impl_->acceptor.bind(Protocol::endpoint(socket.string()), error);
+  listener->acceptor.open(at.protocol(), error);
+  if (!error) listener->acceptor.bind(at, error);
   if (!error && ::chmod(socket.c_str(), 0660) != 0) error = {errno, boost::system::system_category()};
-  if (!error) impl_->acceptor.listen(asio::socket_base::max_listen_connections, error);
+  if (!error) listener->acceptor.listen(asio::socket_base::max_listen_connections, error);
   if (error) throw Error(Code::unavailable, "listening on " + socket.string() + ": " + error.message());
   impl_->path = socket;
   impl_->made = id_of(socket);
-  impl_->accept();
-  impl_->thread = std::thread([this] { impl_->io.run(); });
+  impl_->begin(std::move(listener));
+}
+
+std::uint16_t HttpServer::listen_tcp(const net::HostPort& at, const std::optional<net::TlsFiles>& tls) {
+  auto listener = std::make_shared<Impl::Listener>(impl_->io);
+  listener->over_tcp = true;
+  if (tls) listener->tls = net::server_tls(*tls);
+  error_code error;
+  const auto address = asio::ip::make_address(at.host, error);
+  const asio::ip::tcp::endpoint here(address, at.port);
+  if (!error) listener->acceptor.open(here.protocol(), error);
+  if (!error) listener->acceptor.set_option(asio::socket_base::reuse_address(true), error);
+  if (!error) listener->acceptor.bind(here, error);
+  if (!error) listener->acceptor.listen(asio::socket_base::max_listen_connections, error);
+  if (error)
+    throw Error(error == asio::error::address_in_use ? Code::busy : Code::unavailable,
+                "listening on " + net::to_string(at) + ": " + error.message(), "tcp.listen");
+  asio::ip::tcp::endpoint bound;
+  const Protocol::endpoint local = listener->acceptor.local_endpoint();
+  std::memcpy(bound.data(), local.data(), local.size());
+  impl_->tls_files = tls;
+  impl_->begin(std::move(listener));
+  return bound.port();
+}
+
+void HttpServer::reload_tls() {
+  if (!impl_->tls_files) return;
+  asio::post(impl_->io, [this, tls = net::server_tls(*impl_->tls_files)] {
+    for (const auto& listener : impl_->listeners)
+      if (listener->over_tcp) listener->tls = tls;
+  });
 }
 
 void HttpServer::stop_accepting() {
   if (!impl_->thread.joinable()) return;
   asio::post(impl_->io, [this] {
-    if (!impl_->acceptor.is_open()) return;
     // Before the close, after which the inode's number may be another file's.
     std::error_code ignored;
     if (impl_->made && id_of(impl_->path) == impl_->made) std::filesystem::remove(impl_->path, ignored);
-    error_code failed;
-    impl_->acceptor.close(failed);
-    impl_->pause.cancel();
-    for (const auto& weak : impl_->sessions)
-      if (const auto session = weak.lock()) session->end_soon();
+    impl_->made.reset();
+    for (const auto& listener : impl_->listeners) {
+      error_code failed;
+      listener->acceptor.close(failed);
+      listener->pause.cancel();
+      for (const auto& weak : listener->sessions)
+        if (const auto session = weak.lock()) session->end_soon();
+    }
   });
 }
 

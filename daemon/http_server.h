@@ -1,30 +1,40 @@
-// HTTP/1.1 on a unix socket. One thread speaks to all connections; a few others run the handler, so that a slow request
-// holds up nobody's bytes. Limits: connections, bytes of header and body, seconds of everything.
+// HTTP/1.1 on a unix socket and, where asked, on TCP, plain or through TLS. One thread speaks to all connections; a few
+// others run the handler, so that a slow request holds up nobody's bytes. Limits: connections, of one peer and in all,
+// counted for each listener so that the network cannot lock out the socket; bytes of header and body; seconds of
+// everything.
 #pragma once
 #include <chrono>
 #include <cstddef>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "core/net/address.h"
+#include "core/net/tls_files.h"
 #include "daemon/http_message.h"
 
 namespace conceptd::daemon {
 
 struct HttpLimits {
   int connections_max = 256;
+  int connections_per_peer_max = 64;
   int handler_threads = 4;
   std::size_t header_bytes_max = 8192;
-  std::chrono::seconds idle{60};     // between two requests, and for a header
-  std::chrono::seconds body{120};    // for a whole body
-  std::chrono::seconds answer{120};  // for the client to take the answer
+  std::chrono::milliseconds idle{60'000};     // between two requests
+  std::chrono::milliseconds header{10'000};   // from its first byte to its last, and for the TLS handshake
+  std::chrono::milliseconds body{300'000};    // for a whole body
+  std::chrono::milliseconds answer{120'000};  // for the client to take the answer
+  // A body that after the grace is behind this pace is given up.
+  std::chrono::milliseconds body_grace{10'000};
+  std::size_t body_bytes_per_s_min = 16 * 1024;
 };
 
 struct HttpHost {
   HttpHandler handle{};
-  // Bytes of body that a request for this may have.
-  std::function<std::size_t(const std::string& method, const std::string& path)> body_limit{};
+  // Asked when the header is there, on the thread of all connections: it must not wait.
+  std::function<Admission(const HttpHead&, const HttpPeer&)> admit{};
   // What is said to a request that is not even HTTP, or too large: status and a sentence.
   std::function<HttpResponse(int status, const std::string& message)> refuse{};
 };
@@ -38,6 +48,11 @@ class HttpServer {
 
   // Mode 0660. A socket that a daemon left behind is replaced; Error{busy} if somebody answers there.
   void listen(const std::filesystem::path& socket);
+  // An IP address and a port; port 0 is any that is free. Without files it is plain. Returns the port. Error{busy} if
+  // it is taken, Error{invalid} for files that cannot be used.
+  std::uint16_t listen_tcp(const net::HostPort& at, const std::optional<net::TlsFiles>& tls);
+  // Reads certificate and key again, for the connections from now on. If it throws, the old ones stay.
+  void reload_tls();
   // No new connections; those that are waiting for a request are closed, the others after their answer. The socket
   // goes, unless another file has taken its place.
   void stop_accepting();

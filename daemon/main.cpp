@@ -31,9 +31,8 @@ void catch_signals() {
   struct sigaction action {};
   action.sa_handler = post_signal;
   action.sa_flags = SA_RESTART;
-  for (const int number : {SIGINT, SIGTERM}) ::sigaction(number, &action, nullptr);
+  for (const int number : {SIGHUP, SIGINT, SIGTERM}) ::sigaction(number, &action, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
-  ::signal(SIGHUP, SIG_IGN);
 }
 
 int next_signal() {
@@ -41,6 +40,15 @@ int next_signal() {
   while (::read(signal_pipe[0], &number, 1) != 1) {
   }
   return number;
+}
+
+void reload(Daemon& daemon) {
+  try {
+    daemon.reload();
+    spdlog::info("reloaded: what [tcp] names was read again");
+  } catch (const Error& error) {
+    spdlog::error("the certificate of before stays: {}", error.what());
+  }
 }
 
 int run_daemon(const Config& config) {
@@ -51,10 +59,16 @@ int run_daemon(const Config& config) {
   Daemon daemon(config, clock, {.open_model = open_torch_model, .worker_command = std::move(worker)});
   daemon.start();
   notify_service_manager("READY=1");
-  spdlog::info("signal {}: stopping", next_signal());
+  int number = next_signal();
+  for (; number == SIGHUP; number = next_signal()) reload(daemon);
+  spdlog::info("signal {}: stopping", number);
   notify_service_manager("STOPPING=1");
   // A second signal means now.
-  std::thread([] { ::_exit(128 + next_signal()); }).detach();
+  std::thread([] {
+    int again = next_signal();
+    while (again == SIGHUP) again = next_signal();
+    ::_exit(128 + again);
+  }).detach();
   daemon.stop();
   spdlog::info("stopped");
   return 0;
@@ -90,7 +104,8 @@ int run(int argc, char** argv) {
   const Config config = load_config(flags);
   if (check) {
     std::cout << "the configuration can be used: data in " << config.data_dir.string() << ", socket "
-              << config.socket.string() << ", base " << config.base.string() << "\n";
+              << config.socket.string() << (config.tcp.listen.empty() ? "" : ", network " + config.tcp.listen)
+              << ", base " << config.base.string() << "\n";
     return 0;
   }
   set_up_logging({.level = config.log_level, .json = config.log_json, .process = "conceptd"});

@@ -11,10 +11,10 @@ namespace {
 
 constexpr std::string_view kPrefix = "/api/v1/";
 
-// "concepts/kettle-7/learn" as a pattern, "concepts/{}/learn", and what stood in the braces, decoded.
+// "concepts/kettle-7/learn" as a pattern, "concepts/{}/learn", and what stood in the braces, as it was sent.
 struct Target {
   std::string pattern;
-  std::string id;
+  std::string_view id;
 };
 
 Target target_of(std::string_view path) {
@@ -23,7 +23,7 @@ Target target_of(std::string_view path) {
   for (std::size_t at = 0; at <= path.size(); ++part) {
     const std::size_t end = std::min(path.find('/', at), path.size());
     const std::string_view word = path.substr(at, end - at);
-    if (part == 1) target.id = percent_decoded(word);
+    if (part == 1) target.id = word;
     if (part > 0) target.pattern += '/';
     target.pattern += part == 1 ? std::string_view("{}") : word;
     at = end + 1;
@@ -31,45 +31,58 @@ Target target_of(std::string_view path) {
   return target;
 }
 
-struct Route {
-  std::string_view method;
-  std::string_view pattern;
-  HttpResponse (*handle)(const Services&, const HttpRequest&, const std::string& id);
-};
-
 using S = const Services&;
 using R = const HttpRequest&;
 using Id = const std::string&;
+using registry::Role;
 
-constexpr Route kRoutes[] = {
-    {"POST", "concepts", [](S s, R r, Id) { return add_concept(s, r); }},
-    {"GET", "concepts", [](S s, R, Id) { return list_concepts(s); }},
-    {"GET", "concepts/{}", [](S s, R, Id id) { return show_concept(s, id); }},
-    {"GET", "concepts/{}/history", [](S s, R, Id id) { return concept_history(s, id); }},
-    {"POST", "concepts/{}/learn", [](S s, R r, Id id) { return learn_again(s, r, id); }},
-    {"POST", "concepts/{}/rollback", [](S s, R r, Id id) { return roll_back(s, r, id); }},
-    {"GET", "jobs", [](S s, R r, Id) { return list_jobs(s, r); }},
-    {"GET", "jobs/{}", [](S s, R, Id id) { return show_job(s, id); }},
-    {"POST", "jobs/{}/cancel", [](S s, R r, Id id) { return cancel_job(s, r, id); }},
-    {"GET", "jobs/{}/preview.png", [](S s, R, Id id) { return job_preview(s, id); }},
-    {"POST", "learning/{}", [](S s, R r, Id id) { return switch_learning(s, r, id); }},
-    {"GET", "status", [](S s, R, Id) { return show_status(s); }},
+struct Route {
+  std::string_view method;
+  std::string_view pattern;
+  Role role;  // the lowest that may
+  HttpResponse (*handle)(S, R, Id id);
+  void (*handle_later)(S, R, const Respond&) = nullptr;  // instead
+  std::size_t body_bytes_max = api::kBodyBytesMax;
 };
 
-HttpResponse dispatch(const Services& services, const HttpRequest& request) {
+constexpr Route kRoutes[] = {
+    {.method = "POST",
+     .pattern = "concepts",
+     .role = Role::creator,
+     .handle = [](S s, R r, Id) { return add_concept(s, r); },
+     .body_bytes_max = api::kAddBytesMax},
+    {"GET", "concepts", Role::viewer, [](S s, R, Id) { return list_concepts(s); }},
+    {"GET", "concepts/{}", Role::viewer, [](S s, R, Id id) { return show_concept(s, id); }},
+    {"GET", "concepts/{}/history", Role::viewer, [](S s, R, Id id) { return concept_history(s, id); }},
+    {"POST", "concepts/{}/learn", Role::creator, [](S s, R r, Id id) { return learn_again(s, r, id); }},
+    {"POST", "concepts/{}/rollback", Role::operator_, [](S s, R r, Id id) { return roll_back(s, r, id); }},
+    {"GET", "jobs", Role::viewer, [](S s, R r, Id) { return list_jobs(s, r); }},
+    {"GET", "jobs/{}", Role::viewer, [](S s, R, Id id) { return show_job(s, id); }},
+    {"POST", "jobs/{}/cancel", Role::creator, [](S s, R r, Id id) { return cancel_job(s, r, id); }},
+    {"GET", "jobs/{}/preview.png", Role::viewer, [](S s, R, Id id) { return job_preview(s, id); }},
+    {"POST", "generate", Role::creator, nullptr, &generate},
+    {"POST", "learning/{}", Role::operator_, [](S s, R r, Id id) { return switch_learning(s, r, id); }},
+    {"GET", "status", Role::viewer, [](S s, R, Id) { return show_status(s); }},
+    {"GET", "tokens", Role::admin, [](S s, R, Id) { return list_tokens(s); }},
+    {"POST", "tokens", Role::admin, [](S s, R r, Id) { return create_token(s, r); }},
+    {"POST", "tokens/{}/revoke", Role::admin, [](S s, R r, Id id) { return revoke_token(s, r, id); }},
+};
+
+void dispatch(const Services& services, const HttpRequest& request, const Respond& respond) {
   const Target target = target_of(std::string_view(request.path).substr(kPrefix.size()));
+  const std::string id = percent_decoded(target.id);
   std::string allowed;
   for (const Route& route : kRoutes) {
     if (route.pattern != target.pattern) continue;
-    if (route.method == request.method) return route.handle(services, request, target.id);
+    if (route.method == request.method && route.handle_later) return route.handle_later(services, request, respond);
+    if (route.method == request.method) return respond(route.handle(services, request, id));
     allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);
   }
-  if (target.pattern == "generate") allowed = "POST";
   if (allowed.empty())
     throw Error(Code::not_found, "there is nothing at " + request.path + "; docs/api.md lists what is");
   HttpResponse response = Routes::refuse(405, request.path + " answers to " + allowed + " only");
   response.headers.emplace_back("Allow", allowed);
-  return response;
+  respond(std::move(response));
 }
 
 // Near misses, where a name in the path was wrong.
@@ -96,13 +109,27 @@ HttpResponse Routes::refuse(int status, const std::string& message) {
 }
 
 Json body_of(const HttpRequest& request) {
-  if (!request.content_type.starts_with("application/json"))
+  std::string type = request.content_type.substr(0, request.content_type.find(';'));
+  while (type.ends_with(' ')) type.pop_back();
+  if (type != "application/json")
     throw Error(Code::invalid, "the body must be JSON, and Content-Type must say so: application/json", "Content-Type");
   return parse_json(request.body, "the body");
 }
 
-std::size_t Routes::body_limit(const std::string& method, const std::string& path) {
-  return method == "POST" && path == "/api/v1/concepts" ? api::kAddBytesMax : api::kBodyBytesMax;
+RouteNeeds Routes::needs(const std::string& method, const std::string& path) {
+  RouteNeeds needs{.open = path == "/healthz", .role = Role::viewer, .body_bytes_max = api::kBodyBytesMax};
+  if (!path.starts_with(kPrefix)) return needs;
+  const std::string pattern = target_of(std::string_view(path).substr(kPrefix.size())).pattern;
+  for (const Route& route : kRoutes)
+    if (route.pattern == pattern && route.method == method)
+      needs.role = route.role, needs.body_bytes_max = route.body_bytes_max;
+  return needs;
+}
+
+std::vector<Routes::Listed> Routes::all() {
+  std::vector<Listed> listed;
+  for (const Route& route : kRoutes) listed.push_back({route.method, route.pattern, route.role});
+  return listed;
 }
 
 void Routes::handle(HttpRequest request, const Respond& respond) const {
@@ -110,8 +137,7 @@ void Routes::handle(HttpRequest request, const Respond& respond) const {
     if (request.path == "/healthz") return respond(json_response(api::encode(api::Health{.status = "ok"})));
     if (!request.path.starts_with(kPrefix))
       throw Error(Code::not_found, "there is nothing at this path; the API is below /api/v1/");
-    if (request.path == "/api/v1/generate" && request.method == "POST") return generate(services_, request, respond);
-    return respond(dispatch(services_, request));
+    return dispatch(services_, request, respond);
   } catch (const Error& error) {
     if (http_status(error.code()) >= 500) spdlog::error("{} {}: {}", request.method, request.path, error.what());
     respond(error_response(error, suggestions(services_, request, error)));

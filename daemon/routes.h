@@ -1,10 +1,13 @@
-// From a request to its answer: one table of method and path, one function for each in routes_*.cpp. Whatever fails is
-// an ErrorBody with the status of its code.
+// From a request to its answer: one table of method, path and the role that it needs, one function for each in
+// routes_*.cpp. Whatever fails is an ErrorBody with the status of its code.
 #pragma once
 #include <cstddef>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "core/json.h"
+#include "daemon/access.h"
 #include "daemon/api/concepts.h"
 #include "daemon/api/errors.h"
 #include "daemon/api/jobs.h"
@@ -19,8 +22,16 @@ class Routes {
   explicit Routes(Services services) : services_(services) {}
 
   void handle(HttpRequest request, const Respond& respond) const;
-  static std::size_t body_limit(const std::string& method, const std::string& path);
+  // For what is not there: the lowest role, so that only callers learn that it is not.
+  static RouteNeeds needs(const std::string& method, const std::string& path);
   static HttpResponse refuse(int status, const std::string& message);
+
+  struct Listed {
+    std::string_view method;
+    std::string_view pattern;  // below /api/v1/: "concepts/{}/learn"
+    registry::Role role;
+  };
+  static std::vector<Listed> all();
 
  private:
   const Services services_;
@@ -44,6 +55,9 @@ HttpResponse cancel_job(const Services& services, const HttpRequest& request, co
 HttpResponse job_preview(const Services& services, const std::string& id);
 HttpResponse switch_learning(const Services& services, const HttpRequest& request, const std::string& id);
 HttpResponse show_status(const Services& services);
+HttpResponse create_token(const Services& services, const HttpRequest& request);
+HttpResponse list_tokens(const Services& services);
+HttpResponse revoke_token(const Services& services, const HttpRequest& request, const std::string& id);
 // Answers later, when the pictures are made.
 void generate(const Services& services, const HttpRequest& request, const Respond& respond);
 

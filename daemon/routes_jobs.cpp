@@ -70,7 +70,9 @@ HttpResponse show_job(const Services& services, const std::string& id) {
 }
 
 HttpResponse cancel_job(const Services& services, const HttpRequest& request, const std::string& id) {
-  const registry::Job job = services.registry.jobs().cancel(number(id, "id"), request.actor);
+  registry::JobQueue& jobs = services.registry.jobs();
+  require_own(request.caller, jobs.get(number(id, "id")).requested_by, "job " + id);
+  const registry::Job job = jobs.cancel(number(id, "id"), request.actor);
   services.runner.note_cancelled(job.id);
   return json_response(api::encode(api::JobAnswer{.job = job_info(services, job)}));
 }

@@ -141,6 +141,7 @@ HttpResponse learn_again(const Services& services, const HttpRequest& request, c
   const ConceptName name = ConceptName::parse(id);
   const auto wanted = api::decode_request<api::LearnAgain>(body_of(request));
   const registry::ConceptRecord record = services.registry.show(name);
+  require_own(request.caller, record.created_by, id);
   if (record.active_job)
     throw Error(Code::conflict, id + " is being learnt already, by job " + std::to_string(*record.active_job));
   const registry::Job job = services.registry.jobs().enqueue({.name = id,

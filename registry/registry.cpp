@@ -4,6 +4,7 @@
 #include "registry/migrate.h"
 #include "registry/rows.h"
 #include "registry/sqlite.h"
+#include "registry/token_store.h"
 
 namespace conceptd::registry {
 namespace fs = std::filesystem;
@@ -30,6 +31,7 @@ Registry::Registry(const fs::path& root, const Clock& clock, RegistryLimits limi
       jobs_(std::make_unique<JobQueue>(*database_, clock, limits.jobs_queued_max)) {
   photos_->sweep_unfinished();
   migrate(*database_, embedded_migrations(), clock_, root_ / "backups");
+  tokens_ = std::make_unique<TokenStore>(*database_, clock_);
   Transaction tx(*database_, Transaction::Kind::immediate, "opening the registry");
   if (tx.value("SELECT count(*) FROM head") == 0) {
     const TimePoint now = clock_.now();

@@ -27,6 +27,7 @@
 namespace conceptd::registry {
 
 class BlobStore;
+class TokenStore;
 
 struct RegistryLimits {
   int photos_max = 30;  // a concept
@@ -138,6 +139,10 @@ class Registry {
 
   JobQueue& jobs() noexcept { return *jobs_; }
 
+  // --- Tokens ---------------------------------------------------------------------------------------------------
+
+  TokenStore& tokens() noexcept { return *tokens_; }
+
   // --- Versions -------------------------------------------------------------------------------------------------
 
   // Stores the delta and its row; nobody is served by it yet.
@@ -191,6 +196,7 @@ class Registry {
   const std::unique_ptr<Database> database_;  // provides its own lock: a Transaction holds it
   const std::unique_ptr<BlobStore> photos_;   // needs none
   const std::unique_ptr<JobQueue> jobs_;
+  std::unique_ptr<TokenStore> tokens_;  // made when the schema is there
 
   // Guarded by head_mutex_; replaced whole, while the transaction that published it still holds the database.
   mutable std::mutex head_mutex_;

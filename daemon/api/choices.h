@@ -11,5 +11,6 @@ inline constexpr std::array<std::string_view, 2> kMethods{"perfusion", "textual_
 inline constexpr std::array<std::string_view, 9> kSamplers{
     "ddim",    "ddpm", "euler", "euler_karras", "dpmpp_2m", "dpmpp_2m_karras", "dpmpp_2m_sde", "dpmpp_2m_sde_karras",
     "dpmpp_3m"};
+inline constexpr std::array<std::string_view, 4> kRoles{"viewer", "creator", "operator", "admin"};
 
 }  // namespace conceptd::api

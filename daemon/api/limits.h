@@ -25,5 +25,7 @@ inline constexpr std::size_t kPhotosBytesMax = (kAddBytesMax - (1u << 20)) / 4 *
 inline constexpr std::size_t kBodyBytesMax = 1u << 20;  // any other body
 inline constexpr std::size_t kReasonBytesMax = 500;
 inline constexpr double kPauseSecondsMax = 366. * 86'400;
+inline constexpr std::int64_t kTokenLifetimeDefault_s = 90 * 86'400;
+inline constexpr std::int64_t kTokenLifetimeMax_s = 3650ll * 86'400;
 
 }  // namespace conceptd::api

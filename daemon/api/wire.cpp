@@ -171,6 +171,23 @@ CONCEPTD_WIRE(Status) {
   field("samplers", v.samplers), field("warnings", v.warnings);
 }
 
+CONCEPTD_WIRE(CreateToken) {
+  field("name", v.name, kName), field("role", v.role, kWord);
+  field("lifetime_s", v.lifetime_s, {.min = 0, .max = static_cast<double>(kTokenLifetimeMax_s)});
+}
+
+CONCEPTD_WIRE(RevokeToken) { field("reason", v.reason, {.max = kReasonBytesMax}); }
+
+CONCEPTD_WIRE(TokenInfo) {
+  field("id", v.id), field("name", v.name), field("role", v.role), field("state", v.state);
+  field("created_by", v.created_by), field("created_at", v.created_at), field("expires_at", v.expires_at);
+  field("last_used_at", v.last_used_at), field("revoked_at", v.revoked_at);
+}
+
+CONCEPTD_WIRE(TokenAnswer) { field("token", v.token); }
+CONCEPTD_WIRE(TokenCreated) { field("token", v.token), field("secret", v.secret); }
+CONCEPTD_WIRE(TokenList) { field("tokens", v.tokens); }
+
 CONCEPTD_WIRE(Health) { field("status", v.status); }
 
 namespace {
@@ -220,6 +237,8 @@ CONCEPTD_REQUEST(LearnAgain)
 CONCEPTD_REQUEST(RollBack)
 CONCEPTD_REQUEST(GenerateRequest)
 CONCEPTD_REQUEST(PauseRequest)
+CONCEPTD_REQUEST(CreateToken)
+CONCEPTD_REQUEST(RevokeToken)
 CONCEPTD_ANSWER(ErrorBody)
 CONCEPTD_ANSWER(JobInfo)
 CONCEPTD_ANSWER(JobAnswer)
@@ -236,6 +255,9 @@ CONCEPTD_ANSWER(GenerateResponse)
 CONCEPTD_ANSWER(Provenance)
 CONCEPTD_ANSWER(PauseAnswer)
 CONCEPTD_ANSWER(Status)
+CONCEPTD_ANSWER(TokenAnswer)
+CONCEPTD_ANSWER(TokenCreated)
+CONCEPTD_ANSWER(TokenList)
 CONCEPTD_ANSWER(Health)
 
 }  // namespace conceptd::api

@@ -31,7 +31,8 @@ class Commands : public testing::Test {
   Commands()
       : server_({.handle = [this](daemon::HttpRequest request,
                                   const daemon::Respond& respond) { respond(answer(std::move(request))); },
-                 .body_limit = [](const std::string&, const std::string&) { return std::size_t{1} << 24; },
+                 .admit = [](const daemon::HttpHead&,
+                             const daemon::HttpPeer&) { return daemon::Admission{.body_bytes_max = 1u << 24}; },
                  .refuse = [](int status, const std::string&) { return daemon::HttpResponse{.status = status}; }}) {
     server_.listen(socket());
     answers_["GET /api/v1/status"] = {.body = api::encode(status()).dump()};

@@ -1,5 +1,7 @@
 #include "daemon/config.h"
 
+#include "daemon/access_config.h"
+#include "tests/support/certificate.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/temp_folder.h"
 
@@ -57,6 +59,53 @@ TEST_F(ConfigFile, AChoiceThatTheStartWouldRefuseIsRefused) {
   const Config config =
       load("[learn]\nmethod = \"perfusion\"\n[generate]\nsampler = \"dpmpp_2m\"\n[log]\nlevel = \"off\"\n");
   EXPECT_EQ(config.sampler, "dpmpp_2m");
+}
+
+TEST_F(ConfigFile, SaysWhoMayDoWhat) {
+  const Config config = load(
+      "[access]\nadmins = [\"root\", \"@0\"]\noperators = [\"12345\"]\ncreators = [\"@root\"]\nothers = \"viewer\"\n");
+  const AccessRules rules = access_rules(config);
+  ASSERT_EQ(rules.grants.size(), 4u);
+  EXPECT_EQ(rules.grants[0].id, 0u);
+  EXPECT_FALSE(rules.grants[0].is_group);
+  EXPECT_TRUE(rules.grants[1].is_group);
+  EXPECT_EQ(rules.grants[2].id, 12345u);
+  EXPECT_EQ(rules.grants[2].role, registry::Role::operator_);
+  EXPECT_TRUE(rules.grants[3].is_group);
+  EXPECT_EQ(rules.others, registry::Role::viewer);
+  EXPECT_ERROR(load("[access]\nviewers = [\"nobody-by-this-name\"]\n"), Code::invalid,
+               "access.viewers: there is no user called 'nobody-by-this-name'");
+  EXPECT_ERROR(load("[access]\nviewers = [\"@no-such-group\"]\n"), Code::invalid, "there is no group called");
+  EXPECT_ERROR(load("[access]\nothers = \"boss\"\n"), Code::invalid, "access.others: there is no role called 'boss'");
+  EXPECT_ERROR(load("[access]\nadmins = \"root\"\n"), Code::invalid, "line 2: access.admins must be a list of texts");
+  EXPECT_ERROR(load("[access]\nadmins = [1]\n"), Code::invalid, "must be a list of texts");
+}
+
+TEST_F(ConfigFile, TheNetworkIsListenedAtOnlyAsItSays) {
+  EXPECT_FALSE(tcp_listener(load("")));
+  const test::Certificate made = test::make_certificate(folder_.path(), "site");
+  const std::string tls = "certificate = \"site.pem\"\nkey = \"site.key\"\n";
+  const auto at = [](const std::string& listen) { return "[tcp]\nlisten = \"" + listen + "\"\n"; };
+  const auto listener = tcp_listener(load(at("192.0.2.7:7860") + tls + "hosts = [\"Pictures.example.com\"]\n"));
+  ASSERT_TRUE(listener && listener->tls);
+  EXPECT_EQ(listener->tls->key, made.key) << "a path begins at the file's folder";
+  EXPECT_EQ(access_rules(load(at("192.0.2.7:7860") + tls + "hosts = [\"Pictures.example.com\"]\n")).hosts,
+            (std::vector<std::string>{"pictures.example.com", "192.0.2.7"}));
+  EXPECT_FALSE(tcp_listener(load(at("[::1]:7860") + "insecure_loopback = true\n"))->tls);
+
+  EXPECT_ERROR(load(at("127.0.0.1:7860")), Code::invalid, "tcp.insecure_loopback: without a certificate");
+  EXPECT_ERROR(load(at("192.0.2.7:7860")), Code::invalid, "tcp.certificate: only a loopback address");
+  EXPECT_ERROR(load(at("192.0.2.7:7860") + "insecure_loopback = true\n"), Code::invalid, "only a loopback address");
+  EXPECT_ERROR(load(at("127.0.0.1:7860") + tls + "insecure_loopback = true\n"), Code::invalid,
+               "there is a certificate");
+  EXPECT_ERROR(load(at("0.0.0.0:7860") + tls), Code::invalid, "tcp.hosts: who listens at 0.0.0.0");
+  EXPECT_ERROR(load(at("192.0.2.7:7860") + "certificate = \"site.pem\"\n"), Code::invalid, "tcp.key: it is missing");
+  EXPECT_ERROR(load(at("localhost:7860") + tls), Code::invalid, "is a name; write the IP address");
+  EXPECT_ERROR(load(at("7860") + tls), Code::invalid, "is not HOST:PORT");
+  EXPECT_ERROR(load("[tcp]\n" + tls), Code::invalid, "tcp.listen: it is missing");
+  EXPECT_ERROR(load(at("192.0.2.7:7860") + tls + "hosts = [\"a:1\"]\n"), Code::invalid, "write it without a port");
+  std::filesystem::permissions(made.key, std::filesystem::perms(0644));
+  EXPECT_ERROR(load(at("192.0.2.7:7860") + tls), Code::invalid, "chmod 600");
 }
 
 TEST_F(ConfigFile, AFolderHasItsNameHoweverItIsWritten) {

@@ -48,7 +48,8 @@ class DaemonTest : public testing::Test {
                   model_ = model.get();
                   return model;
                 },
-            .worker_command = {worker_}};
+            .worker_command = {worker_},
+            .http = http_};
   }
 
   cli::Client client() const { return cli::Client(config_.socket); }
@@ -100,6 +101,7 @@ class DaemonTest : public testing::Test {
   TempFolder folder_;
   SystemClock clock_;
   Config config_;
+  HttpLimits http_;
   std::string worker_ = CONCEPTD_FAKE_WORKER;
   std::function<void()> before_batch_;
   std::function<void(int)> before_step_;

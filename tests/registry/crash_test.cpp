@@ -6,7 +6,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "core/file_io.h"
+#include "registry/token_store.h"
 #include "tests/registry/crash_vfs.h"
 #include "tests/registry/registry_fixture.h"
 
@@ -20,6 +23,7 @@ struct Expected {
   std::int64_t head;
   int concepts, versions;
   const char* what;
+  int tokens = 0;  // that are not revoked
 };
 constexpr Expected kAfter[] = {
     {0, 0, 0, "nothing"},
@@ -33,6 +37,8 @@ constexpr Expected kAfter[] = {
     {4, 2, 4, "roll back a"},
     {5, 1, 4, "remove b"},
     {6, 1, 4, "roll back state"},
+    {6, 1, 4, "make a token", 1},
+    {6, 1, 4, "revoke the token"},
     {6, 1, 4, "back up"},
 };
 constexpr int kOperations = std::size(kAfter) - 1;
@@ -62,6 +68,10 @@ void run_script(const fs::path& root, const std::function<void()>& acknowledge) 
   registry->remove(name_of("b"), "tester", "");
   acknowledge();
   registry->roll_back_state(3, "tester", "");
+  acknowledge();
+  const Token token = registry->tokens().create({.name = "alice", .role = Role::creator, .actor = "tester"}).token;
+  acknowledge();
+  registry->tokens().revoke(token.id, "tester");
   acknowledge();
   registry->back_up(root / "backups/nightly.db");
   acknowledge();
@@ -112,6 +122,9 @@ void check_after(const fs::path& root, const Death& death) {
   EXPECT_TRUE(counts.head == sure.head || counts.head == perhaps.head) << counts.head << " after " << sure.what;
   EXPECT_TRUE(counts.concepts == sure.concepts || counts.concepts == perhaps.concepts) << sure.what;
   EXPECT_TRUE(counts.versions == sure.versions || counts.versions == perhaps.versions) << sure.what;
+  const std::vector<Token> made = registry->tokens().list();
+  const auto tokens = std::count_if(made.begin(), made.end(), [](const Token& token) { return !token.revoked_at; });
+  EXPECT_TRUE(tokens == sure.tokens || tokens == perhaps.tokens) << tokens << " tokens after " << sure.what;
   for (const auto& [name, entry] : registry->head()->entries) EXPECT_NO_THROW(registry->delta(entry.delta));
   for (const auto& entry : fs::recursive_directory_iterator(root / "photos"))
     EXPECT_NE(entry.path().extension(), kTemporarySuffix) << "swept at start";
