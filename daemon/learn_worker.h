@@ -8,9 +8,6 @@
 
 namespace conceptd::daemon {
 
-// The descriptor on which the daemon speaks to its worker.
-inline constexpr int kWorkerFd = 3;
-
 // Called after every step; preview may be null. Waits while the daemon wants the machine for itself, and throws
 // Error{cancelled} when the job was cancelled.
 using ReportStep = std::function<void(const WorkerProgress& progress, const picture::Picture* preview)>;

@@ -97,7 +97,11 @@ HttpResponse Routes::refuse(int status, const std::string& message) {
 Json body_of(const HttpRequest& request) {
   if (!request.content_type.starts_with("application/json"))
     throw Error(Code::invalid, "the body must be JSON, and Content-Type must say so: application/json", "Content-Type");
-  return parse_json(request.body, "the body");
+  try {
+    return parse_json(request.body, "the body");
+  } catch (const Error& error) {
+    throw Error(error.code(), error.what(), "body");
+  }
 }
 
 std::size_t Routes::body_limit(const std::string& method, const std::string& path) {
