@@ -78,14 +78,14 @@ std::int64_t job_of(const Client& client, const std::string& text) {
 }
 
 std::string progress_line(const api::JobInfo& job) {
-  std::string line = "job " + std::to_string(job.id) + " " + job.name + ": ";
+  std::string line = "job " + std::to_string(job.id) + " " + printable(job.name) + ": ";
   if (job.state == "queued") {
     line +=
         "queued" + (job.queue_position > 0 ? ", number " + std::to_string(job.queue_position) + " in the queue" : "");
     if (job.attempts > 0) line += ", after " + count_of(job.attempts, "attempt");
     return line;
   }
-  if (job.state != "running") return line + job.state;
+  if (job.state != "running") return line + printable(job.state);
   if (job.progress.steps == 0)
     return line + (job.progress.message.empty() ? "starting" : printable(job.progress.message));
   line += bar(job.progress.step, job.progress.steps) + " step " + std::to_string(job.progress.step) + "/" +
@@ -116,15 +116,16 @@ Followed follow(const Context& context, std::int64_t id, Show show, std::optiona
 
 int report_end(const Context& context, const Followed& followed) {
   const api::JobInfo& job = followed.job;
-  const std::string title = "job " + std::to_string(job.id) + " (" + job.name + ")";
+  const std::string name = printable(job.name), title = "job " + std::to_string(job.id) + " (" + name + ")";
   if (followed.timed_out) {
-    context.err << title << " is still " << job.state << "; it goes on. Watch it: conceptctl watch " << job.id << "\n";
+    context.err << title << " is still " << printable(job.state) << "; it goes on. Watch it: conceptctl watch "
+                << job.id << "\n";
     return kExitTimedOut;
   }
   if (job.state == "done") {
     if (!context.json && job.result_version)
-      context.out << job.name << " version " << *job.result_version
-                  << " is learnt. Ask for it: conceptctl generate \"a <" << job.name << "> on the beach\" -o out.png\n";
+      context.out << name << " version " << *job.result_version << " is learnt. Ask for it: conceptctl generate \"a <"
+                  << name << "> on the beach\" -o out.png\n";
     return 0;
   }
   if (job.state == "cancelled") {
@@ -132,7 +133,7 @@ int report_end(const Context& context, const Followed& followed) {
     return kExitJobFailed;
   }
   context.err << title << " failed after " << count_of(job.attempts, "attempt") << ": " << printable(job.error_message)
-              << "\nNothing was published. Try again with: conceptctl learn " << job.name << "\n";
+              << "\nNothing was published. Try again with: conceptctl learn " << name << "\n";
   return kExitJobFailed;
 }
 

@@ -36,6 +36,12 @@ int edit_distance(const std::string& a, const std::string& b) {
   return last.back();
 }
 
+// Nothing to see, or the order of what is seen turned round: what makes one text look like another.
+bool deceives(char32_t code) {
+  return code == 0x200b || code == 0x200e || code == 0x200f || (code >= 0x2028 && code <= 0x202e) ||
+         (code >= 0x2060 && code <= 0x2069) || code == 0xfeff;
+}
+
 }  // namespace
 
 std::string printable(std::string_view text) {
@@ -43,7 +49,7 @@ std::string printable(std::string_view text) {
   while (!text.empty()) {
     const Utf8Character next = first_utf8(text);
     const bool control = next.code < 0x20 || (next.code >= 0x7f && next.code < 0xa0);
-    shown += next.bytes == 0 || control ? "?" : text.substr(0, next.bytes);
+    shown += next.bytes == 0 || control || deceives(next.code) ? "?" : text.substr(0, next.bytes);
     text.remove_prefix(std::max<std::size_t>(next.bytes, 1));
   }
   return shown;
@@ -94,7 +100,10 @@ std::string count_of(std::int64_t count, const std::string& noun) {
   return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
 }
 
-void print_table(std::ostream& out, const std::vector<std::vector<std::string>>& rows, const std::string& indent) {
+void print_table(std::ostream& out, const std::vector<std::vector<std::string>>& cells, const std::string& indent) {
+  std::vector<std::vector<std::string>> rows = cells;
+  for (auto& row : rows)
+    for (std::string& cell : row) cell = printable(cell);
   std::vector<std::size_t> widths;
   for (const auto& row : rows)
     for (std::size_t i = 0; i < row.size(); ++i) {

@@ -8,7 +8,7 @@
 
 namespace conceptd::cli {
 
-// Control characters, and bytes that are not UTF-8, become "?": no text from outside may move a cursor.
+// What moves a cursor, hides or turns the order of a text round, and bytes that are not UTF-8, become "?".
 std::string printable(std::string_view text);
 bool is_utf8(std::string_view text);
 std::string human_bytes(std::int64_t bytes);     // "24.8 KB"
@@ -18,7 +18,7 @@ std::string human_number(double value);          // three digits that matter
 std::string short_digest(const std::string& digest);
 std::string count_of(std::int64_t count, const std::string& noun);  // "1 photo", "4 photos"
 
-// Columns as wide as they must be, two spaces apart; the first row is the head.
+// Columns as wide as they must be, two spaces apart; the first row is the head. Every cell is made printable().
 void print_table(std::ostream& out, const std::vector<std::vector<std::string>>& rows, const std::string& indent = {});
 
 // The known words nearest to what was typed, at most three.

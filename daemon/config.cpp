@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <sstream>
 #include <vector>
 
 #include "core/error.h"
@@ -15,6 +14,7 @@
 #include "daemon/api/choices.h"
 #include "daemon/api/limits.h"
 #include "daemon/api/paths.h"
+#include "registry/concept_name.h"
 
 namespace conceptd::daemon {
 namespace {
@@ -84,11 +84,19 @@ class Section {
       if (std::find(known_.begin(), known_.end(), key.str()) != known_.end()) continue;
       std::string list;
       for (const std::string& known : known_) list += (list.empty() ? "" : ", ") + known;
-      refuse(std::string(key.str()), node, "is not a setting; there are " + list);
+      const std::vector<std::string> near = registry::near_misses(key.str(), known_);
+      refuse(shown(key.str()), node,
+             "is not a setting; " + (near.empty() ? "" : "did you mean " + near.front() + "? ") + "There are " + list);
     }
   }
 
  private:
+  static std::string shown(std::string_view key) {
+    std::string text(key.substr(0, 64));
+    std::replace_if(
+        text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+    return text;
+  }
   const toml::node* find(const char* key) {
     known_.emplace_back(key);
     return table_.get(key);
@@ -102,17 +110,55 @@ class Section {
   std::vector<std::string> known_;
 };
 
-void read_file_into(Config& config, const fs::path& file, std::vector<std::string>& problems) {
+// Who may write it may make the daemon do anything.
+void check_writers(const fs::path& file, std::vector<std::string>& problems) {
+  std::error_code ignored;
+  const fs::perms mode = fs::status(file, ignored).permissions();
+  if (!ignored && (mode & fs::perms::others_write) != fs::perms::none)
+    problems.push_back("everybody may write it; take that away: chmod o-w " + file.string());
+}
+
+// Absolute, and without a slash or a dot at its end: its last part is the folder's name.
+fs::path plain(const fs::path& path) {
+  const fs::path whole = fs::absolute(path).lexically_normal();
+  return whole.has_filename() ? whole : whole.parent_path();
+}
+
+// An empty choice is the base's own.
+template <typename Names>
+void check_choice(const std::string& chosen, const Names& known, const char* setting,
+                  std::vector<std::string>& problems) {
+  if (chosen.empty() || std::find(known.begin(), known.end(), chosen) != known.end()) return;
+  std::string list;
+  for (const std::string_view name : known) list += (list.empty() ? "" : ", ") + std::string(name);
+  problems.push_back(std::string(setting) + ": '" + chosen + "' is none of " + list);
+}
+
+template <typename To, typename From>
+void override_with(To& value, const std::optional<From>& said) {
+  if (said) value = *said;
+}
+
+}  // namespace
+
+fs::path find_embedded_base() {
+  if (const char* said = std::getenv("CONCEPTD_BASE")) return said;
+  std::error_code ignored;
+  fs::path folder = fs::read_symlink("/proc/self/exe", ignored).parent_path();
+  for (int up = 0; up < 6 && !folder.empty(); ++up, folder = folder.parent_path())
+    for (const char* inside : {"models/tiny-64", "share/conceptd/models/tiny-64"})
+      if (fs::exists(folder / inside / "model_index.json", ignored)) return folder / inside;
+  return {};
+}
+
+void read_config(Config& config, std::string_view text, const fs::path& folder, std::vector<std::string>& problems) {
   toml::table table;
   try {
-    table = toml::parse(read_file(file, kFileBytesMax), file.string());
+    table = toml::parse(text);
   } catch (const toml::parse_error& error) {
-    std::ostringstream where;
-    where << "line " << error.source().begin.line << ": " << error.description();
-    problems.push_back(where.str());
+    problems.push_back("line " + std::to_string(error.source().begin.line) + ": " + std::string(error.description()));
     return;
   }
-  const fs::path folder = fs::absolute(file).parent_path();
   Section top(table, "", problems);
   top.path("data_dir", config.data_dir, folder);
   top.path("socket", config.socket, folder);
@@ -167,46 +213,14 @@ void read_file_into(Config& config, const fs::path& file, std::vector<std::strin
   top.refuse_the_rest();
 }
 
-// Absolute, and without a slash or a dot at its end: its last part is the folder's name.
-fs::path plain(const fs::path& path) {
-  const fs::path whole = fs::absolute(path).lexically_normal();
-  return whole.has_filename() ? whole : whole.parent_path();
-}
-
-// An empty choice is the base's own.
-template <typename Names>
-void check_choice(const std::string& chosen, const Names& known, const char* setting,
-                  std::vector<std::string>& problems) {
-  if (chosen.empty() || std::find(known.begin(), known.end(), chosen) != known.end()) return;
-  std::string list;
-  for (const std::string_view name : known) list += (list.empty() ? "" : ", ") + std::string(name);
-  problems.push_back(std::string(setting) + ": '" + chosen + "' is none of " + list);
-}
-
-template <typename To, typename From>
-void override_with(To& value, const std::optional<From>& said) {
-  if (said) value = *said;
-}
-
-}  // namespace
-
-fs::path find_embedded_base() {
-  if (const char* said = std::getenv("CONCEPTD_BASE")) return said;
-  std::error_code ignored;
-  fs::path folder = fs::read_symlink("/proc/self/exe", ignored).parent_path();
-  for (int up = 0; up < 6 && !folder.empty(); ++up, folder = folder.parent_path())
-    for (const char* inside : {"models/tiny-64", "share/conceptd/models/tiny-64"})
-      if (fs::exists(folder / inside / "model_index.json", ignored)) return folder / inside;
-  return {};
-}
-
 Config load_config(const Flags& flags) {
   Config config;
   std::vector<std::string> problems;
   std::error_code ignored;
   const fs::path file = flags.file.value_or(fs::exists(kSystemFile, ignored) ? kSystemFile : "");
   if (!file.empty()) {
-    read_file_into(config, file, problems);
+    check_writers(file, problems);
+    read_config(config, read_file(file, kFileBytesMax), fs::absolute(file).parent_path(), problems);
     for (std::string& problem : problems) problem = file.string() + ", " + problem;
   }
   override_with(config.data_dir, flags.data_dir);

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace conceptd::daemon {
@@ -68,8 +69,13 @@ struct Flags {
   std::optional<std::string> log_level{};
 };
 
+// What the text of a file says, over `config`. What is wrong with it is added to the problems, with its line. Relative
+// paths in it begin at the folder.
+void read_config(Config& config, std::string_view text, const std::filesystem::path& folder,
+                 std::vector<std::string>& problems);
+
 // The file: --config, else /etc/conceptd/conceptd.toml if it is there. Error{invalid} lists every unknown key, wrong
-// type and value out of range; relative paths in a file begin at its folder.
+// type and value out of range, and a file that everybody may write.
 Config load_config(const Flags& flags);
 
 // The embedded base: $CONCEPTD_BASE, else models/tiny-64 beside a source tree or an installation that this program

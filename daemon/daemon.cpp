@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "daemon/access.h"
 #include "daemon/access_config.h"
+#include "daemon/confine.h"
 #include "daemon/generation_service.h"
 #include "daemon/http_server.h"
 #include "daemon/job_runner.h"
@@ -21,12 +22,17 @@ using namespace std::chrono_literals;
 }  // namespace
 
 Daemon::Daemon(Config config, const Clock& clock, DaemonParts parts)
-    : config_(std::move(config)), clock_(clock), parts_(std::move(parts)) {}
+    : config_(std::move(config)),
+      clock_(clock),
+      parts_(std::move(parts)),
+      decoder_{.command = parts_.decode_command,
+               .limits = {.side_min = config_.photo_side_min, .side_max = config_.photo_side_max}} {}
 
 Daemon::~Daemon() { stop(); }
 
 void Daemon::start() {
   const TimePoint started_at = clock_.now();
+  PhotoDecoder{decoder_};  // rather now than when the first photo comes
   registry_ = registry::Registry::open(config_.data_dir, clock_,
                                        {.photos_max = config_.photos_max, .jobs_queued_max = config_.jobs_queued_max});
   if (const int back = registry_->jobs().requeue_expired(/*all_running=*/true); back > 0)
@@ -57,6 +63,7 @@ void Daemon::start() {
                                               .live = *live_,
                                               .generation = *generation_,
                                               .runner = *runner_,
+                                              .decoder = decoder_,
                                               .started_at = started_at});
   access_ = std::make_unique<Access>(access_rules(config_), registry_->tokens());
   server_ = std::make_unique<HttpServer>(
@@ -74,6 +81,7 @@ void Daemon::start() {
                  tcp->tls ? "through TLS" : "without TLS");
   }
   runner_->start();
+  spdlog::info("photos are decoded by {}, {}", decoder_.command.front(), confinement());
   spdlog::info("conceptd {} listens on {}; base {} {}, state {} with {} concepts", CONCEPTD_VERSION,
                config_.socket.string(), model_->facts().name, model_->facts().fingerprint.substr(0, 12),
                live_->now()->state->id, live_->now()->concepts.size());

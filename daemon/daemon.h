@@ -10,6 +10,7 @@
 #include "daemon/config.h"
 #include "daemon/http_server.h"
 #include "daemon/model.h"
+#include "daemon/photo_decoder.h"
 
 namespace conceptd::registry {
 class Registry;
@@ -26,6 +27,7 @@ class Routes;
 struct DaemonParts {
   std::function<std::unique_ptr<Model>(const Config&)> open_model{};
   std::vector<std::string> worker_command{};
+  std::vector<std::string> decode_command{};  // conceptd-decode
   HttpLimits http{};
 };
 
@@ -50,6 +52,7 @@ class Daemon {
   const Config config_;
   const Clock& clock_;
   const DaemonParts parts_;
+  const DecoderSettings decoder_;
   std::unique_ptr<registry::Registry> registry_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<LiveStates> live_;

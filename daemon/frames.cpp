@@ -44,7 +44,7 @@ FrameChannel::~FrameChannel() {
 }
 
 FrameChannel::FrameChannel(FrameChannel&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), buffer_(std::move(other.buffer_)) {}
+    : fd_(std::exchange(other.fd_, -1)), payload_max_(other.payload_max_), buffer_(std::move(other.buffer_)) {}
 
 void FrameChannel::send(std::string_view payload) {
   if (payload.size() > kPayloadMax) throw Error(Code::exhausted, "a message between daemon and worker is too large");
@@ -66,7 +66,7 @@ bool FrameChannel::take(std::string& payload) {
     throw Error(Code::corrupt, "the other process sent something that is not a frame");
   if (buffer_.size() < kHeaderBytes) return false;
   const std::size_t length = u32_at(buffer_, 4);
-  if (length > kPayloadMax) throw Error(Code::corrupt, "the other process announced a frame that is too large");
+  if (length > payload_max_) throw Error(Code::corrupt, "the other process announced a frame that is too large");
   if (buffer_.size() < kHeaderBytes + length) return false;
   payload = buffer_.substr(kHeaderBytes, length);
   if (crc_of(payload) != u32_at(buffer_, 8)) throw Error(Code::corrupt, "a frame's checksum is wrong");
@@ -95,10 +95,10 @@ Received FrameChannel::receive(std::string& payload, std::chrono::milliseconds t
   }
 }
 
-ChannelPair make_channels() {
+ChannelPair make_channels(std::size_t our_payload_max) {
   std::array<int, 2> fds{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds.data()) != 0) throw gone("making a socket pair");
-  ChannelPair pair{FrameChannel(fds[0]), FrameChannel(fds[1])};
+  ChannelPair pair{FrameChannel(fds[0], our_payload_max), FrameChannel(fds[1])};
   ::setsockopt(fds[0], SOL_SOCKET, SO_SNDTIMEO, &kSendTimeout, sizeof kSendTimeout);
   ::setsockopt(fds[1], SOL_SOCKET, SO_SNDTIMEO, &kSendTimeout, sizeof kSendTimeout);
   return pair;

@@ -10,13 +10,17 @@
 
 namespace conceptd::daemon {
 
+// The descriptor on which a child of the daemon finds its channel.
+inline constexpr int kWorkerFd = 3;
+
 enum class Received { message, timeout, closed };
 
 class FrameChannel {
  public:
   static constexpr std::size_t kPayloadMax = 256u << 20;
 
-  explicit FrameChannel(int fd) noexcept : fd_(fd) {}
+  // payload_max: of what is received; a frame that announces more is not read.
+  explicit FrameChannel(int fd, std::size_t payload_max = kPayloadMax) noexcept : fd_(fd), payload_max_(payload_max) {}
   ~FrameChannel();
   FrameChannel(FrameChannel&& other) noexcept;
   FrameChannel(const FrameChannel&) = delete;
@@ -32,6 +36,7 @@ class FrameChannel {
  private:
   bool take(std::string& payload);  // a whole frame from buffer_, if there is one
   int fd_;
+  std::size_t payload_max_;
   std::string buffer_;
 };
 
@@ -40,6 +45,6 @@ struct ChannelPair {
   FrameChannel ours;
   FrameChannel theirs;
 };
-ChannelPair make_channels();
+ChannelPair make_channels(std::size_t our_payload_max = FrameChannel::kPayloadMax);
 
 }  // namespace conceptd::daemon

@@ -9,9 +9,6 @@
 
 namespace conceptd::daemon {
 
-// The descriptor on which the daemon speaks to its worker.
-inline constexpr int kWorkerFd = 3;
-
 // How a learner speaks while it works.
 struct WorkerVoice {
   // After every step; preview may be null. Waits while the daemon wants the machine for itself, and throws

@@ -56,7 +56,10 @@ int run_daemon(const Config& config) {
   const SystemClock clock;
   std::vector<std::string> worker{"/proc/self/exe", "learn-worker", "--level", config.log_level};
   if (config.log_json) worker.emplace_back("--json");
-  Daemon daemon(config, clock, {.open_model = open_torch_model, .worker_command = std::move(worker)});
+  Daemon daemon(config, clock,
+                {.open_model = open_torch_model,
+                 .worker_command = std::move(worker),
+                 .decode_command = {find_decode_program().string()}});
   daemon.start();
   notify_service_manager("READY=1");
   int number = next_signal();

@@ -113,7 +113,11 @@ Json body_of(const HttpRequest& request) {
   while (type.ends_with(' ')) type.pop_back();
   if (type != "application/json")
     throw Error(Code::invalid, "the body must be JSON, and Content-Type must say so: application/json", "Content-Type");
-  return parse_json(request.body, "the body");
+  try {
+    return parse_json(request.body, "the body");
+  } catch (const Error& error) {
+    throw Error(error.code(), error.what(), "body");
+  }
 }
 
 RouteNeeds Routes::needs(const std::string& method, const std::string& path) {

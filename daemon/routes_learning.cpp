@@ -2,6 +2,7 @@
 #include <random>
 
 #include "daemon/api/wire.h"
+#include "daemon/photo_checks.h"
 #include "daemon/routes.h"
 #include "daemon/to_api.h"
 
@@ -37,35 +38,6 @@ LearnSettings settings_for(const Services& services, const Request& request) {
   return settings;
 }
 
-// Every photo is decoded whole before anything is written: what cannot be learnt from is refused here and now.
-std::vector<registry::NewPhoto> checked_photos(const Services& services, std::vector<api::PhotoUpload>& uploads) {
-  const Config& config = services.config;
-  if (uploads.empty()) throw Error(Code::invalid, "a concept is learnt from photos, and there is none", "photos");
-  if (static_cast<int>(uploads.size()) > config.photos_max)
-    throw Error(Code::invalid,
-                std::to_string(uploads.size()) + " photos are too many; at most " + std::to_string(config.photos_max) +
-                    " are taken",
-                "photos");
-  const picture::Limits limits{.side_min = config.photo_side_min, .side_max = config.photo_side_max};
-  std::vector<registry::NewPhoto> photos;
-  for (std::size_t i = 0; i < uploads.size(); ++i) {
-    try {
-      const picture::Info info = picture::inspect(uploads[i].data.data, limits);
-      picture::decode(uploads[i].data.data, info);
-      photos.push_back({.bytes = std::move(uploads[i].data.data),
-                        .media_type = std::string(media_type(info.format)),
-                        .original_name = uploads[i].name,
-                        .caption = uploads[i].caption.value_or(""),
-                        .width = info.width,
-                        .height = info.height});
-    } catch (const Error& error) {
-      const std::string field = "photos[" + std::to_string(i) + "]";
-      throw Error(error.code(), field + " (" + uploads[i].name + "): " + error.what(), field);
-    }
-  }
-  return photos;
-}
-
 void check_class_word(const Services& services, const std::string& word) {
   if (!services.model.is_single_token(word))
     throw Error(Code::invalid,
@@ -74,12 +46,15 @@ void check_class_word(const Services& services, const std::string& word) {
                 "class");
 }
 
-std::vector<std::string> warnings_about(const std::vector<api::PhotoUpload>& photos) {
+std::vector<std::string> warnings_about_request(const Services& services, const api::AddConcept& wanted) {
   std::vector<std::string> warnings;
-  if (photos.size() < 3)
-    warnings.push_back("three to five photos, each with another background, show better what belongs to the thing");
-  if (std::any_of(photos.begin(), photos.end(), [](const auto& photo) { return !photo.caption.value_or("").empty(); }))
-    warnings.push_back("the captions are kept, but no method learns from captions yet");
+  if (const std::string other = look_alike(wanted.name, services.registry.names()); !other.empty())
+    warnings.push_back("'" + wanted.name + "' is easily taken for '" + other + "', which is there already");
+  if (wanted.photos.size() < 3)
+    warnings.emplace_back("three to five photos, each with another background, show better what belongs to the thing");
+  if (std::any_of(wanted.photos.begin(), wanted.photos.end(),
+                  [](const auto& p) { return !p.caption.value_or("").empty(); }))
+    warnings.emplace_back("the captions are kept, but no method learns from captions yet");
   return warnings;
 }
 
@@ -125,10 +100,12 @@ HttpResponse add_concept(const Services& services, const HttpRequest& request) {
   const ConceptName name = ConceptName::parse(wanted.name);
   check_class_word(services, wanted.class_word);
   const LearnSettings settings = settings_for(services, wanted);
-  std::vector<std::string> warnings = warnings_about(wanted.photos);
+  std::vector<std::string> warnings = warnings_about_request(services, wanted);
+  CheckedPhotos checked = check_photos(services, wanted.photos);
+  warnings.insert(warnings.end(), checked.warnings.begin(), checked.warnings.end());
   const registry::AddRequest adding{.name = name,
                                     .class_word = wanted.class_word,
-                                    .photos = checked_photos(services, wanted.photos),
+                                    .photos = std::move(checked.photos),
                                     .settings = job_settings(settings),
                                     .actor = request.actor,
                                     .attempts_max = services.config.attempts_max};

@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include "daemon/api/wire.h"
+#include "daemon/confine.h"
 #include "daemon/machine.h"
 #include "daemon/routes.h"
 
@@ -85,6 +86,7 @@ HttpResponse show_status(const Services& services) {
   if (!running.empty()) status.running_job = job_info(services, running.front());
   for (const auto& [name, item] : live->concepts)
     if (!item.problem.empty()) status.warnings.push_back(name + " cannot be used: " + item.problem);
+  if (!confines_system_calls()) status.warnings.push_back("photos are decoded " + std::string(confinement()));
   if (status.disk_free_bytes >= 0 && status.disk_free_bytes < kDiskLow)
     status.warnings.push_back("less than 1 GB of disk is left for " + status.data_dir);
   return json_response(api::encode(status));

@@ -10,6 +10,8 @@
 
 namespace conceptd::daemon {
 
+struct DecoderSettings;
+
 struct Services {
   const Config& config;
   const Clock& clock;
@@ -18,6 +20,7 @@ struct Services {
   LiveStates& live;
   GenerationService& generation;
   JobRunner& runner;
+  const DecoderSettings& decoder;
   TimePoint started_at;
 };
 

@@ -1,44 +1,86 @@
 #include "daemon/worker_messages.h"
 
+#include <algorithm>
 #include <cereal/archives/portable_binary.hpp>
-#include <cereal/types/string.hpp>
 #include <cereal/types/variant.hpp>
-#include <cereal/types/vector.hpp>
 #include <sstream>
 
 #include "core/error.h"
 
 namespace conceptd::daemon {
 
+namespace {
+
+constexpr std::uint64_t kPieceBytes = 1 << 20;
+constexpr std::uint64_t kPhotosMax = 1000;
+
+// A text or bytes. cereal's own reader makes room for as much as the other process claims; this one for as much as has
+// come.
+template <typename Archive>
+void text(Archive& archive, std::string& value) {
+  std::uint64_t size = value.size();
+  archive(size);
+  if constexpr (Archive::is_loading::value) {
+    value.clear();
+    for (std::uint64_t read = 0; read < size;) {
+      const std::uint64_t piece = std::min(size - read, kPieceBytes);
+      value.resize(read + piece);
+      archive(cereal::binary_data(value.data() + read, piece));
+      read += piece;
+    }
+  } else {
+    archive(cereal::binary_data(value.data(), size));
+  }
+}
+
+template <typename Archive, typename... Texts>
+void texts(Archive& archive, Texts&... values) {
+  (text(archive, values), ...);
+}
+
+template <typename Archive>
+void texts_of(Archive& archive, std::vector<std::string>& values) {
+  std::uint64_t count = values.size();
+  archive(count);
+  if (count > kPhotosMax) throw Error(Code::corrupt, "it lists " + std::to_string(count) + " photos");
+  values.resize(count);
+  for (std::string& value : values) text(archive, value);
+}
+
+}  // namespace
+
 template <typename Archive>
 void serialize(Archive& archive, LearnOrder& m) {
-  archive(m.job, m.name, m.class_word, m.method, m.settings, m.seed, m.photos, m.base_folder, m.base_fingerprint,
-          m.dtype, m.threads, m.memory_bytes_max, m.checkpoint);
+  archive(m.job, m.seed, m.threads, m.memory_bytes_max);
+  texts(archive, m.name, m.class_word, m.method, m.settings, m.base_folder, m.base_fingerprint, m.dtype, m.checkpoint);
+  texts_of(archive, m.photos);
 }
 
 template <typename Archive>
 void serialize(Archive& archive, WorkerProgress& m) {
-  archive(m.step, m.steps, m.loss, m.eta_s, m.message);
+  archive(m.step, m.steps, m.loss, m.eta_s);
+  text(archive, m.message);
 }
 
 template <typename Archive>
 void serialize(Archive& archive, WorkerPreview& m) {
-  archive(m.png);
+  text(archive, m.png);
 }
 
 template <typename Archive>
 void serialize(Archive& archive, WorkerCheckpoint& m) {
-  archive(m.bytes);
+  texts(archive, m.bytes);
 }
 
 template <typename Archive>
 void serialize(Archive& archive, WorkerResult& m) {
-  archive(m.delta, m.settings, m.metrics);
+  texts(archive, m.delta, m.settings, m.metrics);
 }
 
 template <typename Archive>
 void serialize(Archive& archive, WorkerFailure& m) {
-  archive(m.code, m.message, m.field, m.hopeless);
+  archive(m.hopeless);
+  texts(archive, m.code, m.message, m.field);
 }
 
 namespace {

@@ -8,7 +8,6 @@
 #include <thread>
 
 #include "core/error.h"
-#include "daemon/learn_worker.h"
 
 extern char** environ;
 
@@ -40,14 +39,14 @@ pid_t spawn(const std::vector<std::string>& command, int fd) {
   const int error = ::posix_spawn(&pid, command.front().c_str(), &actions, &attributes, arguments.data(), environ);
   ::posix_spawn_file_actions_destroy(&actions);
   ::posix_spawnattr_destroy(&attributes);
-  if (error != 0)
-    throw Error(Code::unavailable, "starting the worker " + command.front() + ": " + std::strerror(error));
+  if (error != 0) throw Error(Code::unavailable, "starting " + command.front() + ": " + std::strerror(error));
   return pid;
 }
 
 }  // namespace
 
-WorkerProcess::WorkerProcess(const std::vector<std::string>& command) : WorkerProcess(command, make_channels()) {}
+WorkerProcess::WorkerProcess(const std::vector<std::string>& command, std::size_t payload_max)
+    : WorkerProcess(command, make_channels(payload_max)) {}
 
 WorkerProcess::WorkerProcess(const std::vector<std::string>& command, ChannelPair channels)
     : channel_(std::move(channels.ours)), pid_(spawn(command, channels.theirs.fd())) {}

@@ -1,4 +1,5 @@
-// A worker as the daemon holds it: the child process and the channel to it. It never outlives this object.
+// A child of the daemon as the daemon holds it: the process, a worker or a decoder, and the channel to it. It never
+// outlives this object.
 #pragma once
 #include <sys/types.h>
 
@@ -12,8 +13,8 @@ namespace conceptd::daemon {
 
 class WorkerProcess {
  public:
-  // Error{unavailable} if it cannot be started.
-  explicit WorkerProcess(const std::vector<std::string>& command);
+  // Error{unavailable} if it cannot be started. payload_max: of one message from it.
+  explicit WorkerProcess(const std::vector<std::string>& command, std::size_t payload_max = FrameChannel::kPayloadMax);
   ~WorkerProcess();
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;

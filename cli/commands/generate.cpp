@@ -77,9 +77,10 @@ int generate(const Context& context, Options& options) {
     return 0;
   }
   say << "state " << answer.state;
-  for (const api::UsedConcept& used : answer.concepts) say << ", " << used.name << " version " << used.version;
+  for (const api::UsedConcept& used : answer.concepts)
+    say << ", " << printable(used.name) << " version " << used.version;
   if (answer.concepts.empty()) say << ", no concept";
-  say << "; " << answer.sampler << ", " << count_of(answer.steps, "step") << ", guidance "
+  say << "; " << printable(answer.sampler) << ", " << count_of(answer.steps, "step") << ", guidance "
       << human_number(answer.guidance) << ", " << answer.width << "x" << answer.height << ", "
       << human_seconds(answer.seconds) << "\n";
   return 0;

@@ -3,6 +3,7 @@
 #include <ostream>
 
 #include "cli/command.h"
+#include "cli/text.h"
 #include "daemon/api/wire.h"
 
 namespace conceptd::cli {
@@ -21,9 +22,9 @@ int rollback(const Context& context, const Options& options) {
     return 0;
   }
   const auto done = api::decode_answer<api::RolledBack>(answer);
-  context.out << done.name << ": version " << (done.from ? std::to_string(*done.from) : "none") << " -> " << done.to
-              << ", state " << done.state << ".";
-  if (done.from) context.out << " Undo: conceptctl rollback " << done.name << " --to " << *done.from;
+  context.out << printable(done.name) << ": version " << (done.from ? std::to_string(*done.from) : "none") << " -> "
+              << done.to << ", state " << done.state << ".";
+  if (done.from) context.out << " Undo: conceptctl rollback " << printable(done.name) << " --to " << *done.from;
   context.out << "\n";
   return 0;
 }

@@ -63,12 +63,12 @@ int show_concept(const Context& context, const std::string& name) {
   const auto detail = api::decode_answer<api::ConceptDetail>(answer);
   const api::ConceptSummary& item = detail.summary;
   std::ostream& out = context.out;
-  out << item.name << ", a " << printable(item.class_word) << ": " << item.status << "\n";
-  out << "added " << human_time(item.created_at) << " by " << printable(detail.created_by) << "\n";
+  out << printable(item.name) << ", a " << printable(item.class_word) << ": " << printable(item.status) << "\n";
+  out << "added " << printable(human_time(item.created_at)) << " by " << printable(detail.created_by) << "\n";
   if (detail.problem) out << "problem: " << printable(*detail.problem) << "\n";
   if (detail.live) print_version(out, *detail.live);
   if (detail.last_job && !detail.last_job->error_message.empty() && detail.last_job->state != "done")
-    out << "last job " << detail.last_job->id << " " << detail.last_job->state << ": "
+    out << "last job " << detail.last_job->id << " " << printable(detail.last_job->state) << ": "
         << printable(detail.last_job->error_message) << "\n";
   out << count_of(static_cast<std::int64_t>(detail.photos.size()), "photo") << ":\n";
   std::vector<std::vector<std::string>> rows;

@@ -27,7 +27,7 @@ int version(const Context& context) {
   if (document["daemon"].is_string())
     context.out << "conceptd   " << printable(document["daemon"].get<std::string>()) << "\nbase       "
                 << printable(document["base"]["name"].get<std::string>()) << " "
-                << short_digest(document["base"]["fingerprint"].get<std::string>()) << "\n";
+                << printable(short_digest(document["base"]["fingerprint"].get<std::string>())) << "\n";
   return 0;
 }
 

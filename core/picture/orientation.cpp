@@ -43,11 +43,23 @@ std::string_view webp_exif(std::string_view bytes) {
   return {};
 }
 
-// The TIFF structure inside: byte order, then the first directory's entries.
-int orientation_in(std::string_view tiff) {
-  if (tiff.size() < 14) return 1;
+std::string_view exif_of(std::string_view bytes, Format format) {
+  switch (format) {
+    case Format::png:
+      return png_exif(bytes);
+    case Format::jpeg:
+      return jpeg_exif(bytes);
+    case Format::webp:
+      return webp_exif(bytes);
+  }
+  return {};
+}
+
+// The TIFF structure inside: byte order, then the first directory's entries. The short number that a tag holds.
+std::optional<std::size_t> number_of(std::string_view tiff, std::size_t tag) {
+  if (tiff.size() < 14) return std::nullopt;
   const bool little = tiff.starts_with("II");
-  if (!little && !tiff.starts_with("MM")) return 1;
+  if (!little && !tiff.starts_with("MM")) return std::nullopt;
   const auto number = [&](std::size_t at, std::size_t size) {
     std::size_t value = 0;
     for (std::size_t i = 0; i < size; ++i)
@@ -55,30 +67,27 @@ int orientation_in(std::string_view tiff) {
     return value;
   };
   const std::size_t directory = number(4, 4);
-  if (directory > tiff.size() - 2) return 1;
+  if (directory > tiff.size() - 2) return std::nullopt;
   const std::size_t entries = number(directory, 2);
   for (std::size_t i = 0; i < entries; ++i) {
     const std::size_t at = directory + 2 + 12 * i;
     if (at + 12 > tiff.size()) break;
-    if (number(at, 2) != 0x0112) continue;
-    const std::size_t value = number(at + 8, 2);
-    return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
+    if (number(at, 2) == tag) return number(at + 8, 2);
   }
-  return 1;
+  return std::nullopt;
 }
+
+constexpr std::size_t kOrientation = 0x0112, kPosition = 0x8825;
 
 }  // namespace
 
 int exif_orientation(std::string_view bytes, Format format) noexcept {
-  switch (format) {
-    case Format::png:
-      return orientation_in(png_exif(bytes));
-    case Format::jpeg:
-      return orientation_in(jpeg_exif(bytes));
-    case Format::webp:
-      return orientation_in(webp_exif(bytes));
-  }
-  return 1;
+  const std::size_t value = number_of(exif_of(bytes, format), kOrientation).value_or(1);
+  return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
+}
+
+bool exif_has_position(std::string_view bytes, Format format) noexcept {
+  return number_of(exif_of(bytes, format), kPosition).has_value();
 }
 
 Picture upright(Picture stored, int orientation) {

@@ -1,4 +1,5 @@
-// EXIF's orientation: the one piece of a photo's metadata that is used. Private to the folder.
+// EXIF's orientation: the one piece of a photo's metadata that is used; and whether it holds a position, which is only
+// said. Private to the folder.
 #pragma once
 #include <string_view>
 
@@ -8,6 +9,8 @@ namespace conceptd::picture {
 
 // 1..8, by EXIF 2.3, table 4.6.4 A, tag 0x0112. 1 (upright) where there is none or it makes no sense.
 int exif_orientation(std::string_view bytes, Format format) noexcept;
+// Tag 0x8825, the directory of a GPS position.
+bool exif_has_position(std::string_view bytes, Format format) noexcept;
 inline bool swaps_sides(int orientation) noexcept { return orientation >= 5; }
 Picture upright(Picture stored, int orientation);
 

@@ -24,17 +24,22 @@ std::string_view what_it_is(std::string_view bytes) {
     std::size_t at;
     std::string_view name;
   };
-  constexpr std::array<Known, 10> kKnown{{{"GIF8"sv, 0, "a GIF"},
+  constexpr std::array<Known, 13> kKnown{{{"GIF8"sv, 0, "a GIF"},
                                           {"BM"sv, 0, "a BMP"},
                                           {"II*\0"sv, 0, "a TIFF"},
                                           {"MM\0*"sv, 0, "a TIFF"},
                                           {"ftypavif"sv, 4, "an AVIF"},
                                           {"ftyphei"sv, 4, "a HEIF"},
+                                          {"ftypmif1"sv, 4, "a HEIF"},
                                           {"ftyp"sv, 4, "a video"},
                                           {"8BPS"sv, 0, "a PSD"},
                                           {"%PDF"sv, 0, "a PDF"},
+                                          {"PK\x03\x04"sv, 0, "a ZIP, or something that is packed in one"},
+                                          {"\x80\x04"sv, 0, "a pickle"},
                                           {"<"sv, 0, "a text (SVG, HTML or XML)"}}};
   if (bytes.empty()) return "an empty file";
+  const std::size_t text = bytes.find_first_not_of(" \t\r\n");
+  if (text != std::string_view::npos && bytes[text] == '<') bytes.remove_prefix(text);
   for (const Known& known : kKnown)
     if (bytes.substr(std::min(known.at, bytes.size())).starts_with(known.magic)) return known.name;
   return "something unknown";

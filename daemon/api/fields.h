@@ -169,6 +169,8 @@ class FieldReader {
     if (strict_ && static_cast<double>(text.size() / 4 * 3) > bounds.max + 3)
       throw Error(Code::exhausted, "'" + path + "' may hold at most " + number(bounds.max) + " bytes", path);
     std::optional<std::string> bytes = base64_decode(text);
+    if (!bytes && text.starts_with("data:"))
+      throw wrong(path, "base64 alone, without 'data:' and the media type in front of it");
     if (!bytes) throw wrong(path, "base64 as in RFC 4648, with padding and without line breaks");
     value.data = std::move(*bytes);
   }

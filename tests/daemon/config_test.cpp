@@ -108,6 +108,29 @@ TEST_F(ConfigFile, TheNetworkIsListenedAtOnlyAsItSays) {
   EXPECT_ERROR(load(at("192.0.2.7:7860") + tls), Code::invalid, "chmod 600");
 }
 
+TEST_F(ConfigFile, WhatIsNoneOfOursIsRefused) {
+  EXPECT_ERROR(load("[learn]\nstal_s = 60\n"), Code::invalid,
+               "line 2: learn.stal_s is not a setting; did you mean stall_s?");
+  EXPECT_ERROR(load("threads = \"3\"\n"), Code::invalid, "line 1: threads must be a whole number");
+  EXPECT_ERROR(load("threads = 99999999999999999999\n"), Code::invalid, "line 1");
+  EXPECT_ERROR(load("[generate]\nguidance = nan\n"), Code::invalid, "generate.guidance must be");
+  EXPECT_ERROR(load("learn = 3\n"), Code::invalid, "learn must be a section");
+  EXPECT_ERROR(load("threads = 1\nthreads = 2\n"), Code::invalid, "line 2");
+  EXPECT_ERROR(load("base = \"\xff\"\n"), Code::invalid, "line 1");
+  EXPECT_ERROR(load("\"\\u001b[2J\" = 1\n"), Code::invalid, "?[2J is not a setting");
+  EXPECT_ERROR(load("a = " + std::string(100'000, '[')), Code::invalid, "line 1");
+  EXPECT_ERROR(load("# " + std::string(10u << 20, 'x')), Code::exhausted, "holds more than 1048576 bytes");
+  EXPECT_ERROR(load_config({.file = folder_.path()}), Code::invalid, "not a regular file");
+  EXPECT_ERROR(load_config({.file = folder_ / "none.toml"}), Code::not_found, "none.toml");
+}
+
+TEST_F(ConfigFile, WhoMayWriteItIsChecked) {
+  EXPECT_NO_THROW(load(""));
+  std::filesystem::permissions(folder_ / "conceptd.toml", std::filesystem::perms::others_write,
+                               std::filesystem::perm_options::add);
+  EXPECT_ERROR(load(""), Code::invalid, "everybody may write it; take that away: chmod o-w");
+}
+
 TEST_F(ConfigFile, AFolderHasItsNameHoweverItIsWritten) {
   for (const char* text : {"base", "base/", "base//", "./base/.", "other/../base/"}) {
     const Config config = load("", {.base = folder_ / text});

@@ -20,11 +20,19 @@ using namespace conceptd::test;
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 
-inline std::string photo(int shade, int side = 64) {
-  picture::Picture picture{.width = side, .height = side};
-  picture.rgb.assign(static_cast<std::size_t>(3 * side * side), static_cast<std::uint8_t>(shade));
-  return picture::encode_png(picture);
+// Another pattern for every number, so that no two look alike.
+inline picture::Picture pattern(int number, int width = 64, int height = 64) {
+  picture::Picture picture{.width = width, .height = height};
+  const Digest areas = Digest::of(std::to_string(number)), more = Digest::of("more " + std::to_string(number));
+  for (int y = 0; y < height; ++y)
+    for (int x = 0; x < width; ++x) {
+      const auto area = static_cast<std::size_t>(y * 8 / height * 8 + x * 8 / width);
+      const std::string_view of = area < 32 ? areas.raw() : more.raw();
+      picture.rgb.insert(picture.rgb.end(), 3, static_cast<std::uint8_t>(of[area % 32]));
+    }
+  return picture;
 }
+inline std::string photo(int number, int side = 64) { return picture::encode_png(pattern(number, side, side)); }
 
 class DaemonTest : public testing::Test {
  protected:
@@ -49,6 +57,7 @@ class DaemonTest : public testing::Test {
                   return model;
                 },
             .worker_command = {worker_},
+            .decode_command = {decoder_},
             .http = http_};
   }
 
@@ -103,6 +112,7 @@ class DaemonTest : public testing::Test {
   Config config_;
   HttpLimits http_;
   std::string worker_ = CONCEPTD_FAKE_WORKER;
+  std::string decoder_ = CONCEPTD_DECODE_PROGRAM;
   std::function<void()> before_batch_;
   std::function<void(int)> before_step_;
   FakeModel* model_ = nullptr;

@@ -97,5 +97,29 @@ TEST(WorkerMessages, DamagedOnesAreRefused) {
   EXPECT_ERROR(unpack_from_worker(std::string(40, '\xff')), Code::corrupt, "does not add up");
 }
 
+TEST(WorkerMessages, ClaimsAreNotBelievedBeforeTheBytesAreThere) {
+  const std::string whole = pack(ToWorker(LearnOrder{.name = "kettle-7", .photos = {"one"}}));
+  for (std::size_t at = 0; at + 8 <= whole.size(); ++at) {
+    std::string bent = whole;
+    bent.replace(at, 8, std::string(7, '\0') + '\x10');  // 2^60, little-endian
+    try {
+      unpack_to_worker(bent);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::corrupt) << at;
+    }
+  }
+  EXPECT_ERROR(unpack_to_worker(pack(ToWorker(LearnOrder{.photos = std::vector<std::string>(1001)}))), Code::corrupt,
+               "lists 1001 photos");
+}
+
+TEST(Frames, MayBeBoundedBelowTheDefault) {
+  ChannelPair pair = make_channels(100);
+  std::string got;
+  pair.theirs.send(std::string(100, 'x'));
+  EXPECT_EQ(pair.ours.receive(got, 1s), Received::message);
+  pair.theirs.send(std::string(101, 'x'));
+  EXPECT_ERROR(pair.ours.receive(got, 1s), Code::corrupt, "too large");
+}
+
 }  // namespace
 }  // namespace conceptd::daemon
