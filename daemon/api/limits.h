@@ -24,5 +24,7 @@ inline constexpr std::size_t kAddBytesMax = 96u << 20;  // the body of POST /con
 inline constexpr std::size_t kPhotosBytesMax = (kAddBytesMax - (1u << 20)) / 4 * 3;
 inline constexpr std::size_t kBodyBytesMax = 1u << 20;  // any other body
 inline constexpr std::size_t kReasonBytesMax = 500;
+inline constexpr int kKeepStatesMax = 1'000'000;  // of gc
+inline constexpr std::int64_t kAgeMax_s = 3650ll * 86'400;
 
 }  // namespace conceptd::api

@@ -9,6 +9,7 @@
 #include "daemon/api/generate.h"
 #include "daemon/api/jobs.h"
 #include "daemon/api/status.h"
+#include "daemon/api/upkeep.h"
 
 namespace conceptd::api {
 
@@ -16,7 +17,7 @@ namespace conceptd::api {
 template <typename T>
 Json encode(const T& value);
 
-// AddConcept, LearnAgain, RollBack, GenerateRequest.
+// AddConcept, LearnAgain, RollBack, GenerateRequest, and the requests of upkeep.h.
 template <typename T>
 T decode_request(const Json& json);
 
