@@ -123,6 +123,12 @@ int report_end(const Context& context, const Followed& followed) {
     return kExitTimedOut;
   }
   if (job.state == "done") {
+    if (!context.json && job.result_version && !job.published.value_or(true)) {
+      context.out << job.name << " version " << *job.result_version
+                  << " is learnt and kept, and not published (conceptctl history " << job.name
+                  << " says why). Publish it: conceptctl promote " << job.name << "@" << *job.result_version << "\n";
+      return 0;
+    }
     if (!context.json && job.result_version)
       context.out << name << " version " << *job.result_version << " is learnt. Ask for it: conceptctl generate \"a <"
                   << name << "> on the beach\" -o out.png\n";

@@ -11,5 +11,7 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_DFL);  // `conceptctl list | head` ends quietly
   const char* kind = std::getenv("TERM");
   const bool terminal = ::isatty(STDERR_FILENO) == 1 && kind && std::string_view(kind) != "dumb";
-  return conceptd::cli::run_conceptctl({argv + 1, argv + argc}, std::cout, std::cerr, terminal);
+  const bool person = terminal && ::isatty(STDIN_FILENO) == 1;
+  return conceptd::cli::run_conceptctl({argv + 1, argv + argc}, std::cout, std::cerr, terminal,
+                                       person ? &std::cin : nullptr);
 }

@@ -85,8 +85,9 @@ void Context::print_line(const Json& document) const {
   out << document.dump(-1, ' ', false, Json::error_handler_t::replace) << std::endl;
 }
 
-int run_conceptctl(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err, bool terminal) {
-  Context context{.out = out, .err = err, .terminal = terminal};
+int run_conceptctl(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err, bool terminal,
+                   std::istream* in) {
+  Context context{.out = out, .err = err, .terminal = terminal, .in = in};
   CLI::App app("Teach the conceptd daemon what things look like, and ask it for pictures of them.", "conceptctl");
   app.require_subcommand(0, 1);
   app.fallthrough();
@@ -107,8 +108,10 @@ int run_conceptctl(const std::vector<std::string>& arguments, std::ostream& out,
   bool version = false;
   app.add_flag("--version", version, "Print the client's version");
   for (const auto define :
-       {define_add, define_list, define_show, define_history, define_learn, define_watch, define_wait, define_generate,
-        define_rollback, define_pause, define_resume, define_status, define_jobs, define_token, define_version})
+       {define_add,      define_list,     define_show,  define_history, define_learn,   define_watch,  define_wait,
+        define_generate, define_rollback, define_pin,   define_unpin,   define_promote, define_alias,  define_diff,
+        define_rm,       define_undelete, define_pause, define_resume,  define_token,   define_status, define_jobs,
+        define_audit,    define_verify,   define_gc,    define_backup,  define_version})
     define(app, context);
   app.footer(kFooter);  // now, or every command would inherit it
   context.json = asks_for_json(arguments);

@@ -53,6 +53,13 @@ void rename_and_sync(const fs::path& from, const fs::path& to) {
   sync_folder_of(to);
 }
 
+fs::path temporary_for(const fs::path& path) {
+  static std::atomic<unsigned> g_serial{0};
+  fs::path temporary = path;
+  temporary += "." + std::to_string(::getpid()) + "-" + std::to_string(g_serial++) + std::string(kTemporarySuffix);
+  return temporary;
+}
+
 void write_all(const Descriptor& file, const fs::path& path, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t count = ::write(file.get(), bytes.data(), bytes.size());
@@ -77,9 +84,7 @@ void sync_folder(const fs::path& folder) {
 }
 
 void write_file_durably(const fs::path& path, std::string_view bytes) {
-  static std::atomic<unsigned> g_serial{0};
-  fs::path temporary = path;
-  temporary += "." + std::to_string(::getpid()) + "-" + std::to_string(g_serial++) + std::string(kTemporarySuffix);
+  const fs::path temporary = temporary_for(path);
   try {
     const Descriptor file(temporary, O_WRONLY | O_CREAT | O_EXCL);
     if (file.get() < 0) throw failure("creating", temporary);
@@ -91,6 +96,37 @@ void write_file_durably(const fs::path& path, std::string_view bytes) {
     ::unlink(temporary.c_str());
     throw;
   }
+}
+
+void copy_file_durably(const fs::path& from, const fs::path& to) {
+  const Descriptor source(from, O_RDONLY | O_NOFOLLOW);
+  if (source.get() < 0) throw failure("opening", from);
+  const fs::path temporary = temporary_for(to);
+  try {
+    const Descriptor file(temporary, O_WRONLY | O_CREAT | O_EXCL);
+    if (file.get() < 0) throw failure("creating", temporary);
+    announce_durable_step("write", temporary);
+    char piece[1 << 16];
+    for (;;) {
+      const ssize_t count = ::read(source.get(), piece, sizeof piece);
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) throw failure("reading", from);
+      if (count == 0) break;
+      write_all(file, temporary, {piece, static_cast<std::size_t>(count)});
+    }
+    sync(file, temporary, "fsync");
+    rename_and_sync(temporary, to);
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+}
+
+void link_or_copy_file(const fs::path& from, const fs::path& to) {
+  announce_durable_step("link", to);
+  if (::link(from.c_str(), to.c_str()) == 0) return;
+  if (errno == ENOENT || errno == EEXIST || errno == ENOSPC || errno == EDQUOT) throw failure("linking to", to);
+  copy_file_durably(from, to);
 }
 
 void publish_file_durably(const fs::path& temporary, const fs::path& path) {

@@ -10,7 +10,8 @@
 
 namespace conceptd {
 
-// Announced just before it happens. Kinds: "write", "fsync", "rename", "unlink", "mkdir", "fsync-dir", "commit".
+// Announced just before it happens. Kinds: "write", "fsync", "rename", "unlink", "link", "mkdir", "fsync-dir",
+// "commit".
 struct DurableStep {
   std::string_view kind;
   std::filesystem::path path;
@@ -27,7 +28,15 @@ void announce_durable_step(std::string_view kind, const std::filesystem::path& p
 // or holds all the bytes, never a part of them. Mode 0600: what we store is private.
 void write_file_durably(const std::filesystem::path& path, std::string_view bytes);
 
-// For a file that somebody else has written (SQLite's VACUUM INTO): fsync it, rename it to its name, fsync the folder.
+// A copy of any size, as durable and as whole as write_file_durably() makes one.
+void copy_file_durably(const std::filesystem::path& from, const std::filesystem::path& to);
+
+// Another name for the same bytes (a hard link) where the disk allows that, else a copy. The folder of `to` is for the
+// caller to sync. Only for files that never change.
+void link_or_copy_file(const std::filesystem::path& from, const std::filesystem::path& to);
+
+// For a file or a folder that somebody else has filled: fsync it, rename it to its name, fsync the folder that it is
+// in.
 void publish_file_durably(const std::filesystem::path& temporary, const std::filesystem::path& path);
 
 // The whole file; Error{exhausted} if it holds more than limit_bytes, not_found if there is none.

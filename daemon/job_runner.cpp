@@ -285,6 +285,11 @@ void JobRunner::commit(const Job& job, std::int64_t head, std::optional<int> par
       continue;
     }
     if (const auto* done = std::get_if<registry::Committed>(&*outcome)) {
+      if (done->held) {
+        spdlog::info("job {}: {} version {} is kept and not published, as {} is pinned", job.id, job.name,
+                     done->version.number, job.name);
+        return;
+      }
       live_.now();  // loads it before anybody asks
       spdlog::info("job {}: {} version {} is live in state {}", job.id, job.name, done->version.number,
                    done->state->id);

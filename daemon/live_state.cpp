@@ -46,6 +46,8 @@ std::shared_ptr<const LiveState> LiveStates::build(std::shared_ptr<const registr
 
 LiveConcept LiveStates::pinned(const registry::ConceptName& name, int number) {
   const registry::Version version = registry_.version(name, number);
+  if (version.erased_at)  // its bytes may still be loaded
+    throw Error(Code::not_found, name.str() + " version " + std::to_string(number) + " was erased by gc");
   const std::lock_guard lock(mutex_);
   LiveConcept item{.version = number, .digest = version.delta, .method = version.method};
   item.delta = load(version.delta, name.str() + " version " + std::to_string(number));

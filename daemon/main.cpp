@@ -12,6 +12,7 @@
 #include "daemon/daemon.h"
 #include "daemon/learn_worker.h"
 #include "daemon/machine.h"
+#include "daemon/restore_command.h"
 #include "daemon/torch_learning.h"
 #include "daemon/torch_model.h"
 
@@ -94,6 +95,12 @@ int run(int argc, char** argv) {
   LogSettings worker_log{.process = "learn-worker"};
   worker->add_option("--level", worker_log.level);
   worker->add_flag("--json", worker_log.json);
+  std::filesystem::path backup, restored;
+  bool json = false;
+  CLI::App* restoring = app.add_subcommand("restore", "Make a data folder from a backup, while no daemon runs in it");
+  restoring->add_option("backup", backup, "A folder that `conceptctl backup` made")->required()->type_name("BACKUP");
+  restoring->add_option("--to", restored, "The new data folder: not there yet, or empty")->required()->type_name("DIR");
+  restoring->add_flag("--json", json, "One JSON document on stdout");
   CLI11_PARSE(app, argc, argv);
   if (version) {
     std::cout << "conceptd " << CONCEPTD_VERSION << "\n";
@@ -103,6 +110,10 @@ int run(int argc, char** argv) {
     set_up_logging(worker_log);
     settle_worker_process(kWorkerFd);
     return run_learn_worker(FrameChannel(kWorkerFd), learn_with_torch);
+  }
+  if (restoring->parsed()) {
+    restore(backup, restored, SystemClock(), json, std::cout);
+    return 0;
   }
   const Config config = load_config(flags);
   if (check) {

@@ -50,7 +50,7 @@ Prompt read_prompt(std::string_view prompt, const std::vector<std::string>& know
                                    [&](const auto& other) { return other.name == reference.name; });
     if (same == read.references.end())
       read.references.push_back(std::move(reference));
-    else if (same->version != reference.version)
+    else if (same->version != reference.version || same->alias != reference.alias)
       throw Error(Code::invalid, "the prompt asks for two versions of " + reference.name.str() + " in one picture",
                   "prompt");
   }

@@ -1,4 +1,4 @@
-// Concepts in prompts: <name> stands for the live version, <name@3> for that one.
+// Concepts in prompts: <name> stands for the live version, <name@3> and <name@alias> for that one.
 #pragma once
 #include <string>
 #include <string_view>

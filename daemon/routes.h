@@ -41,6 +41,8 @@ class Routes {
 HttpResponse json_response(const Json& body, int status = 200);
 HttpResponse error_response(const Error& error, std::vector<std::string> suggestions = {});
 Json body_of(const HttpRequest& request);  // Error{invalid} if it is not a JSON object
+// A whole number above 0, or what is wrong with the field.
+std::int64_t number_of(const std::string& text, const char* field);
 
 // `id` is what stands for {name} or {id} in the path.
 HttpResponse add_concept(const Services& services, const HttpRequest& request);
@@ -49,6 +51,20 @@ HttpResponse show_concept(const Services& services, const std::string& id);
 HttpResponse concept_history(const Services& services, const std::string& id);
 HttpResponse learn_again(const Services& services, const HttpRequest& request, const std::string& id);
 HttpResponse roll_back(const Services& services, const HttpRequest& request, const std::string& id);
+HttpResponse roll_back_state(const Services& services, const HttpRequest& request, const std::string& id);
+HttpResponse pin_concept(const Services& services, const HttpRequest& request, const std::string& id);
+HttpResponse unpin_concept(const Services& services, const HttpRequest& request, const std::string& id);
+HttpResponse promote(const Services& services, const HttpRequest& request, const std::string& id);
+HttpResponse list_aliases(const Services& services, const std::string& id);
+HttpResponse set_alias(const Services& services, const HttpRequest& request, const std::string& id);
+HttpResponse remove_alias(const Services& services, const HttpRequest& request, const std::string& id);
+HttpResponse remove_concept(const Services& services, const HttpRequest& request, const std::string& id);
+HttpResponse undelete_concept(const Services& services, const HttpRequest& request, const std::string& id);
+HttpResponse diff(const Services& services, const HttpRequest& request);
+HttpResponse collect_garbage(const Services& services, const HttpRequest& request);
+HttpResponse verify(const Services& services, const HttpRequest& request);
+HttpResponse list_audit(const Services& services, const HttpRequest& request);
+HttpResponse back_up(const Services& services, const HttpRequest& request);
 HttpResponse list_jobs(const Services& services, const HttpRequest& request);
 HttpResponse show_job(const Services& services, const std::string& id);
 HttpResponse cancel_job(const Services& services, const HttpRequest& request, const std::string& id);

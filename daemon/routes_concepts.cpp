@@ -28,6 +28,8 @@ Looked look_at(const Services& services, const registry::ConceptRecord& record) 
   return looked;
 }
 
+registry::Pinning pinning(bool pin) { return pin ? registry::Pinning::pin : registry::Pinning::leave_free; }
+
 }  // namespace
 
 api::ConceptSummary summary_now(const Services& services, const registry::ConceptRecord& record) {
@@ -63,9 +65,23 @@ HttpResponse roll_back(const Services& services, const HttpRequest& request, con
   const ConceptName name = ConceptName::parse(id);
   const auto wanted = api::decode_request<api::RollBack>(body_of(request));
   const std::optional<int> from = services.registry.show(name).live_version;
-  const auto state = services.registry.roll_back(name, wanted.to, request.actor, wanted.reason.value_or(""));
-  return json_response(api::encode(
-      api::RolledBack{.name = id, .from = from, .to = state->entries.find(id)->second.version, .state = state->id}));
+  const bool pin = wanted.pin.value_or(true);
+  const auto state =
+      services.registry.roll_back(name, wanted.to, request.actor, wanted.reason.value_or(""), pinning(pin));
+  return json_response(api::encode(api::RolledBack{
+      .name = id, .from = from, .to = state->entries.find(id)->second.version, .state = state->id, .pinned = pin}));
+}
+
+HttpResponse roll_back_state(const Services& services, const HttpRequest& request, const std::string& id) {
+  const auto wanted = api::decode_request<api::RollBackState>(body_of(request));
+  const bool pin = wanted.pin.value_or(true);
+  const std::int64_t like = id == "0" ? 0 : number_of(id, "id");
+  const auto state = services.registry.roll_back_state(like, request.actor, wanted.reason.value_or(""), pinning(pin));
+  return json_response(api::encode(api::StateRolledBack{.from = state->parent.value_or(0),
+                                                        .like = like,
+                                                        .state = state->id,
+                                                        .concepts = static_cast<int>(state->entries.size()),
+                                                        .pinned = pin}));
 }
 
 }  // namespace conceptd::daemon

@@ -17,11 +17,21 @@ struct Resolved {
   std::vector<api::UsedConcept> used;
 };
 
+std::optional<int> version_asked_for(const Services& services, const registry::ConceptReference& reference) {
+  if (reference.alias.empty() || reference.alias == "live") return reference.version;
+  try {
+    return services.registry.resolve(reference.name, reference.alias);
+  } catch (const Error& error) {
+    throw Error(error.code(), error.what(), "prompt");
+  }
+}
+
 LiveConcept live_concept(const Services& services, const LiveState& live, const registry::ConceptReference& reference) {
   const std::string& name = reference.name.str();
   const auto found = live.concepts.find(name);
-  if (reference.version && (found == live.concepts.end() || found->second.version != *reference.version))
-    return services.live.pinned(reference.name, *reference.version);
+  const std::optional<int> version = version_asked_for(services, reference);
+  if (version && (found == live.concepts.end() || found->second.version != *version))
+    return services.live.pinned(reference.name, *version);
   if (found != live.concepts.end()) return found->second;
   const auto active = services.registry.show(reference.name).active_job;
   throw Error(Code::conflict,

@@ -9,7 +9,22 @@ namespace {
 
 constexpr int kListedMax = 1000;
 
-std::int64_t number(const std::string& text, const char* field) {
+// What the job became, if it became something.
+std::optional<registry::Version> result_of(const Services& services, const registry::Job& job) {
+  if (!job.result_version) return std::nullopt;
+  return services.registry.version(registry::ConceptName::parse(job.name), *job.result_version);
+}
+
+// Of the job that runs, or of the version that it became. A job that has ended may be the runner's for a moment more.
+std::optional<std::string> preview_of(const Services& services, const registry::Job& job) {
+  if (job.state == registry::JobState::running) return services.runner.preview(job.id);
+  const auto result = result_of(services, job);
+  return result && result->preview ? std::optional(services.registry.preview(*result->preview)) : std::nullopt;
+}
+
+}  // namespace
+
+std::int64_t number_of(const std::string& text, const char* field) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value < 1)
@@ -17,33 +32,15 @@ std::int64_t number(const std::string& text, const char* field) {
   return value;
 }
 
-// Of the version that the job became, if it has one.
-std::optional<Digest> stored_preview(const Services& services, const registry::Job& job) {
-  if (!job.result_version) return std::nullopt;
-  return services.registry.version(registry::ConceptName::parse(job.name), *job.result_version).preview;
-}
-
-// Of the job that runs, or of the version that it became. A job that has ended may be the runner's for a moment more.
-std::optional<std::string> preview_of(const Services& services, const registry::Job& job) {
-  if (job.state == registry::JobState::running) return services.runner.preview(job.id);
-  const auto stored = stored_preview(services, job);
-  return stored ? std::optional(services.registry.preview(*stored)) : std::nullopt;
-}
-
-// What preview_of() would find, without reading it.
-bool has_preview(const Services& services, const registry::Job& job) {
-  if (job.state == registry::JobState::running) return services.runner.preview(job.id).has_value();
-  return stored_preview(services, job).has_value();
-}
-
-}  // namespace
-
 api::JobInfo job_info(const Services& services, const registry::Job& job) {
   registry::Job fresh = job;
   if (const auto progress = services.runner.progress(job.id); progress && job.state == registry::JobState::running)
     fresh.progress = *progress;
   api::JobInfo info = to_api(fresh);
-  info.has_preview = has_preview(services, job);
+  const auto result = result_of(services, job);
+  if (result) info.published = result->published;
+  info.has_preview = job.state == registry::JobState::running ? services.runner.preview(job.id).has_value()
+                                                              : result && result->preview;
   return info;
 }
 
@@ -55,7 +52,7 @@ HttpResponse list_jobs(const Services& services, const HttpRequest& request) {
     else if (key == "name")
       filter.name = value;
     else if (key == "limit")
-      filter.limit = static_cast<int>(std::min<std::int64_t>(number(value, "limit"), kListedMax));
+      filter.limit = static_cast<int>(std::min<std::int64_t>(number_of(value, "limit"), kListedMax));
     else
       throw Error(Code::invalid, "jobs can be chosen by state, name and limit, not by '" + key + "'", key);
   }
@@ -65,20 +62,20 @@ HttpResponse list_jobs(const Services& services, const HttpRequest& request) {
 }
 
 HttpResponse show_job(const Services& services, const std::string& id) {
-  const registry::Job job = services.registry.jobs().get(number(id, "id"));
+  const registry::Job job = services.registry.jobs().get(number_of(id, "id"));
   return json_response(api::encode(api::JobAnswer{.job = job_info(services, job)}));
 }
 
 HttpResponse cancel_job(const Services& services, const HttpRequest& request, const std::string& id) {
   registry::JobQueue& jobs = services.registry.jobs();
-  require_own(request.caller, jobs.get(number(id, "id")).requested_by, "job " + id);
-  const registry::Job job = jobs.cancel(number(id, "id"), request.actor);
+  require_own(request.caller, jobs.get(number_of(id, "id")).requested_by, "job " + id);
+  const registry::Job job = jobs.cancel(number_of(id, "id"), request.actor);
   services.runner.note_cancelled(job.id);
   return json_response(api::encode(api::JobAnswer{.job = job_info(services, job)}));
 }
 
 HttpResponse job_preview(const Services& services, const std::string& id) {
-  const registry::Job job = services.registry.jobs().get(number(id, "id"));
+  const registry::Job job = services.registry.jobs().get(number_of(id, "id"));
   std::optional<std::string> png = preview_of(services, job);
   if (!png) throw Error(Code::not_found, "job " + id + " has no preview" + (job.finished_at ? "" : " yet"));
   return {.content_type = "image/png", .body = std::move(*png), .headers = {{"Cache-Control", "no-store"}}};

@@ -60,6 +60,8 @@ api::VersionInfo to_api(const registry::Version& version) {
                         .verdict_reason = version.verdict_reason,
                         .digest = version.delta.tagged(),
                         .size_bytes = version.delta_bytes,
+                        .erased_at = iso(version.erased_at),
+                        .overridden = version.overridden,
                         .base_fingerprint = version.base_fingerprint,
                         .parent = version.parent,
                         .seed = static_cast<std::int64_t>(version.seed),
@@ -82,6 +84,7 @@ api::ConceptSummary summary_of(const registry::ConceptRecord& record, const Live
                               .newest_version = record.newest_version,
                               .active_job = record.active_job,
                               .created_at = to_iso8601(record.created_at)};
+  if (record.pin) summary.pinned_version = record.pin->version;
   if (version) {
     summary.method = version->method;
     summary.size_bytes = version->delta_bytes;

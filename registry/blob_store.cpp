@@ -35,6 +35,27 @@ bool BlobStore::verify(const Digest& digest) const {
   return fs::is_regular_file(fs::symlink_status(path)) && Digest::of_file(path) == digest;
 }
 
+bool BlobStore::holds(const Digest& digest) const { return fs::is_regular_file(fs::symlink_status(path_of(digest))); }
+
+bool BlobStore::holds(const Digest& digest, std::int64_t size_bytes) const {
+  std::error_code failed;
+  return holds(digest) && fs::file_size(path_of(digest), failed) == static_cast<std::uintmax_t>(size_bytes) && !failed;
+}
+
+bool BlobStore::remove(const Digest& digest) const { return remove_file(path_of(digest)); }
+
+std::vector<Digest> BlobStore::list() const {
+  std::vector<Digest> found;
+  if (!fs::exists(root_)) return found;
+  for (const auto& entry : fs::recursive_directory_iterator(root_)) {
+    const std::optional<std::string> raw = from_hex(entry.path().filename().string());
+    if (!raw || raw->size() != Digest::kBytes) continue;
+    const Digest digest = Digest::from_raw(*raw);
+    if (entry.path() == path_of(digest)) found.push_back(digest);
+  }
+  return found;
+}
+
 int BlobStore::sweep_unfinished() const {
   int count = 0;
   if (!fs::exists(root_)) return 0;

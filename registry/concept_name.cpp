@@ -10,6 +10,7 @@ namespace conceptd::registry {
 namespace {
 
 constexpr std::size_t kLengthMax = 63;
+constexpr std::size_t kAliasMax = 32;
 
 bool is_alphanumeric(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 bool may_follow(char c) { return is_alphanumeric(c) || c == '.' || c == '_' || c == '-'; }
@@ -60,15 +61,37 @@ ConceptName ConceptName::parse(std::string_view text) {
   throw Error(Code::invalid, quote(text) + " cannot be the name of a concept: " + why, "name");
 }
 
+bool is_alias(std::string_view text) noexcept {
+  return !text.empty() && text.size() <= kAliasMax && text.front() >= 'a' && text.front() <= 'z' &&
+         std::all_of(text.begin(), text.end(), may_follow);
+}
+
+void check_alias(std::string_view text) {
+  if (!is_alias(text))
+    throw Error(Code::invalid,
+                quote(text) +
+                    " cannot be an alias: it begins with a lower-case letter, goes on with a-z 0-9 . _ - and "
+                    "has at most 32 characters",
+                "alias");
+  if (text == "live" || text == "previous")
+    throw Error(Code::invalid, quote(text) + " is what the registry itself calls a version; choose another alias",
+                "alias");
+}
+
 ConceptReference ConceptReference::parse(std::string_view text) {
   const std::size_t at = text.find('@');
   ConceptReference reference{ConceptName::parse(text.substr(0, at)), std::nullopt};
   if (at == std::string_view::npos) return reference;
   const std::string_view digits = text.substr(at + 1);
+  if (is_alias(digits)) {
+    reference.alias = digits;
+    return reference;
+  }
   int number = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
   if (error != std::errc() || end != digits.data() + digits.size() || number < 1)
-    throw Error(Code::invalid, quote(text) + ": after the @ comes a version number, as in kettle-7@3", "name");
+    throw Error(Code::invalid, quote(text) + ": after the @ comes a version number or an alias, as in kettle-7@3",
+                "name");
   reference.version = number;
   return reference;
 }

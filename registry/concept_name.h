@@ -23,10 +23,15 @@ class ConceptName {
   std::string text_;
 };
 
-// "kettle-7" or "kettle-7@3", as it stands between < and > in a prompt and after verbs on the command line.
+// A name for a version: [a-z][a-z0-9._-]{0,31}, so never a number. "live" and "previous" are the registry's own.
+void check_alias(std::string_view text);        // Error{invalid, "alias"} for anything else, and for those two
+bool is_alias(std::string_view text) noexcept;  // those two included
+
+// "kettle-7", "kettle-7@3" or "kettle-7@good", as it stands between < and > in a prompt.
 struct ConceptReference {
   ConceptName name;
-  std::optional<int> version;  // empty: the live one
+  std::optional<int> version;  // where a number stood
+  std::string alias{};         // where a name stood. Neither: the live one
   static ConceptReference parse(std::string_view text);
 };
 

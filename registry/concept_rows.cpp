@@ -8,8 +8,9 @@ namespace {
 constexpr std::string_view kSelect =
     "SELECT c.id, c.name, c.class_word, c.created_by, c.created_at, c.removed_at, c.newest_version,"
     "  (SELECT e.version FROM state_entry e WHERE e.state = (SELECT state FROM head) AND e.concept = c.id),"
-    "  (SELECT max(j.id) FROM job j WHERE j.concept = c.id AND j.state IN ('queued', 'running'))"
-    " FROM concept c ";
+    "  (SELECT max(j.id) FROM job j WHERE j.concept = c.id AND j.state IN ('queued', 'running')),"
+    "  p.version, p.reason, p.actor, p.created_at"
+    " FROM concept c LEFT JOIN pin p ON p.concept = c.id ";
 
 ConceptRow read_row(const Statement& row) {
   ConceptRow found;
@@ -23,6 +24,9 @@ ConceptRow read_row(const Statement& row) {
                   .live_version = row.maybe(7, &Statement::number),
                   .newest_version = row.number(6),
                   .active_job = row.maybe(8, &Statement::integer)};
+  if (!row.is_null(9))
+    found.record.pin =
+        Pin{.version = row.number(9), .reason = row.text(10), .actor = row.text(11), .created_at = row.time(12)};
   return found;
 }
 
@@ -64,10 +68,10 @@ ConceptRow require_concept(Transaction& tx, std::string_view name, bool even_if_
   std::optional<ConceptRow> found = find_concept(tx, name);
   if (!found) throw Error(Code::not_found, unknown_concept_message(name, concept_names(tx)), "name");
   if (found->record.removed_at && !even_if_removed)
-    throw Error(
-        Code::not_found,
-        std::string(name) + " was removed at " + to_iso8601(*found->record.removed_at) + "; add it again to use it",
-        "name");
+    throw Error(Code::not_found,
+                std::string(name) + " was removed at " + to_iso8601(*found->record.removed_at) +
+                    "; bring it back (conceptctl undelete " + std::string(name) + "), or add it again",
+                "name");
   return *std::move(found);
 }
 

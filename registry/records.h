@@ -25,6 +25,22 @@ struct Photo {
   int height = 0;
 };
 
+// While it holds, what is learnt of the concept is kept and not published. It is always at the live version.
+struct Pin {
+  int version = 0;
+  std::string reason{};
+  std::string actor{};
+  TimePoint created_at{};
+};
+
+// A name for one version of one concept.
+struct Alias {
+  std::string name{};
+  int version = 0;
+  std::string actor{};
+  TimePoint created_at{};
+};
+
 struct ConceptRecord {
   std::string name{};
   std::string class_word{};
@@ -35,6 +51,7 @@ struct ConceptRecord {
   std::optional<int> live_version{};         // in the head state
   int newest_version = 0;                    // highest number ever given; 0: none yet
   std::optional<std::int64_t> active_job{};  // the newest job that is queued or running
+  std::optional<Pin> pin{};
 };
 
 enum class JobKind { learn, consolidate, evaluate, import };
@@ -82,8 +99,9 @@ struct Version {
   std::string method{};            // "perfusion"
   std::string base_fingerprint{};  // of the base model it was learnt on
   Digest delta{};
-  std::int64_t delta_bytes = 0;
-  std::optional<int> parent{};  // the version that was live when learning began
+  std::int64_t delta_bytes = 0;          // what it has, or had before it was erased
+  std::optional<TimePoint> erased_at{};  // its bytes are gone: it can be named, not used
+  std::optional<int> parent{};           // the version that was live when learning began
   std::uint64_t seed = 0;
   Json settings = Json::object();
   Json metrics = Json::object();
@@ -93,8 +111,9 @@ struct Version {
   std::optional<Digest> preview{};  // a PNG: Registry::preview()
   std::optional<std::int64_t> job{};
   TimePoint created_at{};
-  bool published = false;  // it is or was in some state
-  bool live = false;       // it is in the head state
+  bool published = false;   // it is or was in some state
+  bool live = false;        // it is in the head state
+  bool overridden = false;  // somebody let it pass although it was rejected
 };
 
 // What serving needs to know of one concept in one state.
@@ -126,6 +145,13 @@ struct AuditRow {
   std::string subject{};  // a concept name, "job 7", "state 3"
   Json detail = Json::object();
   Digest hash{};
+};
+
+// One thing in which two versions, or two states, differ. null: one of them does not have it.
+struct Change {
+  std::string field{};  // "method", "metrics.identity", or, of states, a concept
+  Json from{};
+  Json to{};
 };
 
 struct Counts {

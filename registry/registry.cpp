@@ -1,6 +1,7 @@
 #include "registry/registry.h"
 
 #include "registry/blob_store.h"
+#include "registry/disk.h"
 #include "registry/migrate.h"
 #include "registry/rows.h"
 #include "registry/sqlite.h"
@@ -12,7 +13,18 @@ namespace {
 
 std::unique_ptr<FileLock> lock_root(const fs::path& root) {
   make_folder(root);
+  refuse_network_disk(root);
   return std::make_unique<FileLock>(root / "lock");
+}
+
+// What a crash left of them; nothing names it.
+void sweep_unfinished_backups(const fs::path& folder) {
+  if (!fs::is_directory(folder)) return;
+  std::vector<fs::path> unfinished;
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (entry.path().filename().string().find(kTemporarySuffix) != std::string::npos)
+      unfinished.push_back(entry.path());
+  for (const fs::path& path : unfinished) fs::remove_all(path);
 }
 
 }  // namespace
@@ -30,6 +42,7 @@ Registry::Registry(const fs::path& root, const Clock& clock, RegistryLimits limi
       photos_(std::make_unique<BlobStore>(root / "photos")),
       jobs_(std::make_unique<JobQueue>(*database_, clock, limits.jobs_queued_max)) {
   photos_->sweep_unfinished();
+  sweep_unfinished_backups(root_ / "backups");
   migrate(*database_, embedded_migrations(), clock_, root_ / "backups");
   tokens_ = std::make_unique<TokenStore>(*database_, clock_);
   Transaction tx(*database_, Transaction::Kind::immediate, "opening the registry");
@@ -110,7 +123,5 @@ Counts Registry::counts() const {
   counts.database_bytes = tx.value("PRAGMA page_count") * tx.value("PRAGMA page_size");
   return counts;
 }
-
-void Registry::back_up(const fs::path& file) const { back_up_database(*database_, file); }
 
 }  // namespace conceptd::registry

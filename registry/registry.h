@@ -23,6 +23,7 @@
 #include "registry/concept_name.h"
 #include "registry/job_queue.h"
 #include "registry/records.h"
+#include "registry/upkeep.h"
 
 namespace conceptd::registry {
 
@@ -101,8 +102,13 @@ struct CommitRequest {
 
 struct Committed {
   Version version;
-  std::shared_ptr<const State> state{};  // the head now: a new one if the version was accepted
+  std::shared_ptr<const State> state{};  // the head now: a new one if the version was accepted and not held
+  bool held = false;                     // accepted and kept, and not published: the concept is pinned
 };
+
+// Whether what a rollback moves is pinned there, so that the next learning does not undo it. leave_free also lifts the
+// pin that a moved concept had.
+enum class Pinning { pin, leave_free };
 
 using CommitOutcome = std::variant<Committed, Conflict>;
 
@@ -132,8 +138,12 @@ class Registry {
   // The bytes of a photo, verified: Error{corrupt} if they are not what they were.
   std::string photo(const Digest& digest) const;
   std::filesystem::path photo_path(const Digest& digest) const;
-  // Out of the next state, its open jobs cancelled; versions, states and photos stay for history. Returns the head.
+  // Out of the next state, its pin lifted and its open jobs cancelled; versions, states and photos stay for history,
+  // the photos until gc() erases them. Returns the head.
   std::shared_ptr<const State> remove(const ConceptName& name, const std::string& actor, const std::string& reason);
+  // What remove() removed comes back, published at the version it last stood at, if it was published and its bytes are
+  // still there. Error{conflict} if it is not removed, or its photos were erased. Returns the head.
+  std::shared_ptr<const State> undelete(const ConceptName& name, const std::string& actor, const std::string& reason);
 
   // --- Jobs -----------------------------------------------------------------------------------------------------
 
@@ -147,40 +157,72 @@ class Registry {
 
   // Stores the delta and its row; nobody is served by it yet.
   Version stage_version(const NewVersion& version, const std::string& actor);
-  // One transaction: check the fence, stage, publish if accepted, end the job.
+  // One transaction: check the fence, stage, publish if accepted and the concept is not pinned, end the job.
   CommitOutcome commit_learned(const CommitRequest& request);
   Version version(const ConceptName& name, int number) const;   // Error{not_found} naming the newest
   std::vector<Version> history(const ConceptName& name) const;  // newest first; of removed ones too
-  // Bytes by digest, hashed again on the way out: Error{corrupt} if they are not what they were.
+  // Bytes by digest, hashed again on the way out: Error{corrupt} if they are not what they were, Error{not_found} if
+  // they were erased.
   std::string delta(const Digest& digest) const;
   std::string preview(const Digest& digest) const;
+
+  // A number, an alias, "live" or "previous" (what a plain rollback would go to). Error{not_found}, Error{invalid}.
+  int resolve(const ConceptName& name, const std::string& version) const;
+  // All in which two versions of one concept differ, by field; photos as lists of digests.
+  std::vector<Change> diff(const ConceptName& name, int from, int to) const;
+
+  // A name for a version, which gc() then keeps; set again, it moves. Error{invalid}: not an alias, or reserved.
+  // Error{exhausted}: the concept has 100.
+  Alias set_alias(const ConceptName& name, const std::string& alias, int number, const std::string& actor);
+  void remove_alias(const ConceptName& name, const std::string& alias, const std::string& actor);  // Error{not_found}
+  std::vector<Alias> aliases(const ConceptName& name) const;                                       // by name
 
   // --- States ---------------------------------------------------------------------------------------------------
 
   std::shared_ptr<const State> head() const;                  // never null, never waits for a writer's disk
   std::shared_ptr<const State> state(std::int64_t id) const;  // Error{not_found}
   std::vector<State> states(int limit = 100) const;           // newest first, entries left out
-  // Head with this version of this concept, if the head is still the expected one. A rejected version is refused.
+  // Head with this version of this concept, if the head is still the expected one. A rejected version is refused, and
+  // so is any while the concept is pinned (Error{conflict}).
   PublishOutcome publish(const ConceptName& name, int number, std::int64_t expected_head, const std::string& actor,
                          const std::string& reason);
   // A new state in which the concept stands at `to`, or, without it, at the version below the live one that was last
   // published. Error{conflict} if it stands there already; Error{invalid} for a version that never was published.
   std::shared_ptr<const State> roll_back(const ConceptName& name, std::optional<int> to, const std::string& actor,
-                                         const std::string& reason);
-  // A new state with the content of an older one. Concepts removed since stay removed.
-  std::shared_ptr<const State> roll_back_state(std::int64_t id, const std::string& actor, const std::string& reason);
+                                         const std::string& reason, Pinning pinning = Pinning::pin);
+  // A new state with the content of an older one. Concepts removed since stay removed. Error{conflict} if a version of
+  // it was erased, naming the first.
+  std::shared_ptr<const State> roll_back_state(std::int64_t id, const std::string& actor, const std::string& reason,
+                                               Pinning pinning = Pinning::pin);
+  // A version that was learnt and is not live, made so, whatever is pinned; a pin moves along. A rejected one needs
+  // override_gate and a reason (Error{invalid} naming which), and both are kept beside it.
+  std::shared_ptr<const State> promote(const ConceptName& name, int number, bool override_gate,
+                                       const std::string& actor, const std::string& reason);
+  // Error{conflict} if it is not in the head state, or number is given and not the live version.
+  Pin pin(const ConceptName& name, std::optional<int> number, const std::string& actor, const std::string& reason);
+  void unpin(const ConceptName& name, const std::string& actor, const std::string& reason);  // Error{conflict}
+  std::vector<Change> diff_states(std::int64_t from, std::int64_t to) const;                 // versions, by concept
 
   // --- The record, and its health ---------------------------------------------------------------------------------
 
   std::vector<AuditRow> audit(std::optional<std::string> subject = {}, int limit = 100) const;  // newest first
   // Empty if every link holds; else what is wrong with the first that does not.
   std::optional<std::string> verify_audit_chain() const;
-  // Everything that should always be true, checked: digests of deltas and photos, states, jobs, audit, SQLite's own
-  // check. Each fault is a sentence. Reads every byte, so it may take a while; publishing waits meanwhile.
-  std::vector<std::string> verify() const;
+  // Everything that should always be true, checked: states, jobs, audit, SQLite's own check, and that photos are there
+  // with their sizes; deep: every byte of photos, deltas and previews is hashed too. Each fault is a sentence.
+  // Publishing waits meanwhile.
+  enum class Depth { quick, deep };
+  std::vector<std::string> verify(Depth depth = Depth::deep) const;
   Counts counts() const;
-  // A consistent copy of the database, checked before it gets its name. Photos are files: copy the photos folder too.
-  void back_up(const std::filesystem::path& file) const;
+  // Erases the bytes that nothing reaches (upkeep.h says what does). Rows, numbers and the audit stay. Everything that
+  // is kept is hashed first: Error{corrupt}, and nothing is erased, if any of it is damaged or the storage has failed
+  // since the start. Error{busy} while a backup runs.
+  GcReport gc(const GcPolicy& policy, const std::string& actor);
+  // A folder with a copy of the database, every photo (a hard link where the disk allows it) and backup.json; checked
+  // whole before it gets its name. Others work meanwhile. Error{conflict} if the folder exists.
+  BackupReport back_up(const std::filesystem::path& folder, const std::string& actor);
+  // For whoever restored this registry from a backup: a row of the audit.
+  void note_restored(const std::string& actor, const std::string& from);
   const std::filesystem::path& root() const noexcept { return root_; }
 
  private:
@@ -197,6 +239,8 @@ class Registry {
   const std::unique_ptr<BlobStore> photos_;   // needs none
   const std::unique_ptr<JobQueue> jobs_;
   std::unique_ptr<TokenStore> tokens_;  // made when the schema is there
+
+  std::mutex upkeep_mutex_;  // held by a backup and by gc, so that neither sees the other half-way
 
   // Guarded by head_mutex_; replaced whole, while the transaction that published it still holds the database.
   mutable std::mutex head_mutex_;

@@ -84,6 +84,8 @@ Added Registry::add_concept(const AddRequest& request) {
   Json listed = Json::array();
   for (std::size_t i = 0; i < digests.size(); ++i) {
     const NewPhoto& photo = request.photos[i];
+    if (!photos_->holds(digests[i])) photos_->put(photo.bytes);  // gc took the file since, as nothing named it yet
+    tx.run("DELETE FROM erasure WHERE digest = ? AND kind = 'photo'", digests[i]);
     tx.run(
         "INSERT INTO photo (digest, media_type, size_bytes, width, height, created_at) VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (digest) DO NOTHING",
@@ -135,14 +137,38 @@ std::shared_ptr<const State> Registry::remove(const ConceptName& name, const std
   std::shared_ptr<const State> state = head_in(tx);
   const std::vector<std::int64_t> cancelled = cancel_jobs_of(tx, found.id, now);
   tx.run("UPDATE concept SET removed_at = ? WHERE id = ?", now, found.id);
+  remove_pin(tx, found.id);
   const std::int64_t before = state->id;
-  if (state->entries.contains(name.str())) {
-    State next{.entries = state->entries, .reason = reason.empty() ? "removed " + name.str() : reason, .actor = actor};
-    next.entries.erase(name.str());
-    state = insert_state(tx, std::move(next), now);
-  }
+  if (state->entries.contains(name.str()))
+    state = insert_state_with(tx, *state, found, std::nullopt, actor, reason.empty() ? "removed " + name.str() : reason,
+                              now);
   append_audit(tx, now, actor, "remove", name.str(),
                {{"reason", reason}, {"from", before}, {"to", state->id}, {"cancelled_jobs", cancelled}});
+  commit_head(tx, state);
+  return state;
+}
+
+std::shared_ptr<const State> Registry::undelete(const ConceptName& name, const std::string& actor,
+                                                const std::string& reason) {
+  Transaction tx(*database_, Kind::immediate, "undeleting " + name.str());
+  const TimePoint now = clock_.now();
+  const ConceptRow found = require_concept(tx, name.str(), true);
+  if (!found.record.removed_at) throw Error(Code::conflict, name.str() + " is not removed", "name");
+  if (found.record.photos.empty())
+    throw Error(Code::conflict,
+                "the photos of " + name.str() + " were erased by gc; add it again with new ones (its numbers go on)",
+                "name");
+  std::shared_ptr<const State> state = head_in(tx);
+  const std::int64_t before = state->id;
+  tx.run("UPDATE concept SET removed_at = NULL WHERE id = ?", found.id);
+  const auto last = static_cast<int>(
+      tx.value("SELECT version FROM state_entry WHERE concept = ? ORDER BY state DESC LIMIT 1", found.id));
+  const bool usable = last != 0 && !require_version(tx, found, last, false).erased_at;
+  if (usable)
+    state = insert_state_with(tx, *state, found, last, actor, reason.empty() ? "undeleted " + name.str() : reason, now);
+  Json detail{{"reason", reason}, {"from", before}, {"to", state->id}};
+  if (usable) detail["version"] = last;
+  append_audit(tx, now, actor, "undelete", name.str(), detail);
   commit_head(tx, state);
   return state;
 }

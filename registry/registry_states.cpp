@@ -11,18 +11,29 @@ using Kind = Transaction::Kind;
 
 std::string numbered(const std::string& name, int number) { return name + "@" + std::to_string(number); }
 
-// The version that a rollback without a number means: below the live one, the last that ever was in a state.
-int version_before(Transaction& tx, const ConceptRow& owner) {
+int require_version_before(Transaction& tx, const ConceptRow& owner) {
   const std::string& name = owner.record.name;
   if (!owner.record.live_version)
     throw Error(Code::conflict, name + " is not in the current state; say which version should be", "version");
-  const std::int64_t number = tx.value("SELECT max(version) FROM state_entry WHERE concept = ? AND version < ?",
-                                       owner.id, *owner.record.live_version);
-  if (number == 0)
+  const std::optional<int> number = version_before(tx, owner);
+  if (!number)
     throw Error(Code::not_found,
                 "nothing of " + name + " was published before version " + std::to_string(*owner.record.live_version),
                 "version");
-  return static_cast<int>(number);
+  return *number;
+}
+
+// What a state that goes back leaves pinned: all of it, or of what has moved nothing.
+void pin_all(Transaction& tx, const State& before, const State& after, Pinning pinning, TimePoint now) {
+  const auto moved = [&](const auto& entries, const auto& item) {
+    const auto found = entries.find(item.first);
+    return found == entries.end() || found->second.version != item.second.version;
+  };
+  for (const auto& item : before.entries)
+    if (moved(after.entries, item)) remove_pin(tx, find_concept(tx, item.first)->id);
+  if (pinning == Pinning::leave_free) return;
+  for (const auto& [name, entry] : after.entries)
+    set_pin(tx, find_concept(tx, name)->id, entry.version, after.reason, after.actor, now);
 }
 
 }  // namespace
@@ -51,15 +62,17 @@ PublishOutcome Registry::publish(const ConceptName& name, int number, std::int64
   Transaction tx(*database_, Kind::immediate, "publishing " + numbered(name.str(), number));
   const TimePoint now = clock_.now();
   const ConceptRow owner = require_concept(tx, name.str());
-  const std::optional<Version> version = find_version(tx, owner.id, number);
-  if (!version) throw Error(Code::not_found, numbered(name.str(), number) + " does not exist", "version");
-  if (version->verdict != Verdict::accepted)
-    throw Error(Code::invalid, numbered(name.str(), number) + " was rejected: " + version->verdict_reason, "version");
+  const Version version = require_version(tx, owner, number, true);
+  if (version.verdict != Verdict::accepted)
+    throw Error(Code::invalid, numbered(name.str(), number) + " was rejected: " + version.verdict_reason, "version");
+  if (owner.record.pin)
+    throw Error(Code::conflict,
+                name.str() + " is pinned at version " + std::to_string(owner.record.pin->version) +
+                    "; lift the pin first (conceptctl unpin " + name.str() + ")",
+                "name");
   const std::shared_ptr<const State> before = head_in(tx);
   if (before->id != expected_head) return Conflict{before};
-  State next{.entries = before->entries, .reason = reason, .actor = actor};
-  next.entries.insert_or_assign(name.str(), read_entry(tx, owner.id, number));
-  std::shared_ptr<const State> state = insert_state(tx, std::move(next), now);
+  std::shared_ptr<const State> state = insert_state_with(tx, *before, owner, number, actor, reason, now);
   append_audit(tx, now, actor, "publish", name.str(),
                {{"version", number}, {"from", before->id}, {"to", state->id}, {"reason", reason}});
   commit_head(tx, state);
@@ -67,25 +80,31 @@ PublishOutcome Registry::publish(const ConceptName& name, int number, std::int64
 }
 
 std::shared_ptr<const State> Registry::roll_back(const ConceptName& name, std::optional<int> to,
-                                                 const std::string& actor, const std::string& reason) {
+                                                 const std::string& actor, const std::string& reason, Pinning pinning) {
   Transaction tx(*database_, Kind::immediate, "rolling back " + name.str());
   const TimePoint now = clock_.now();
   const ConceptRow owner = require_concept(tx, name.str());
-  const int number = to ? *to : version_before(tx, owner);
-  const std::optional<Version> version = find_version(tx, owner.id, number);
-  if (!version) throw Error(Code::not_found, numbered(name.str(), number) + " does not exist", "version");
-  if (version->live)
+  const int number = to ? *to : require_version_before(tx, owner);
+  const Version version = require_version(tx, owner, number, true);
+  if (version.live)
     throw Error(Code::conflict, name.str() + " is at version " + std::to_string(number) + " already", "version");
-  if (!version->published)
+  if (!version.published)
     throw Error(Code::invalid,
                 numbered(name.str(), number) + " was never published, so there is no way back to it" +
-                    (version->verdict == Verdict::rejected ? ": " + version->verdict_reason : ""),
+                    (version.verdict == Verdict::rejected ? ": " + version.verdict_reason : "") +
+                    "; to publish it: conceptctl promote " + numbered(name.str(), number),
                 "version");
   const std::shared_ptr<const State> before = head_in(tx);
-  State next{.entries = before->entries, .reason = reason, .actor = actor};
-  next.entries.insert_or_assign(name.str(), read_entry(tx, owner.id, number));
-  std::shared_ptr<const State> state = insert_state(tx, std::move(next), now);
-  Json detail{{"from", before->id}, {"to", state->id}, {"to_version", number}, {"reason", reason}};
+  std::shared_ptr<const State> state = insert_state_with(tx, *before, owner, number, actor, reason, now);
+  if (pinning == Pinning::pin)
+    set_pin(tx, owner.id, number, reason, actor, now);
+  else
+    remove_pin(tx, owner.id);
+  Json detail{{"from", before->id},
+              {"to", state->id},
+              {"to_version", number},
+              {"pinned", pinning == Pinning::pin},
+              {"reason", reason}};
   if (owner.record.live_version) detail["from_version"] = *owner.record.live_version;
   append_audit(tx, now, actor, "rollback", name.str(), detail);
   commit_head(tx, state);
@@ -93,7 +112,7 @@ std::shared_ptr<const State> Registry::roll_back(const ConceptName& name, std::o
 }
 
 std::shared_ptr<const State> Registry::roll_back_state(std::int64_t id, const std::string& actor,
-                                                       const std::string& reason) {
+                                                       const std::string& reason, Pinning pinning) {
   Transaction tx(*database_, Kind::immediate, "rolling back to state " + std::to_string(id));
   const TimePoint now = clock_.now();
   const std::shared_ptr<const State> before = head_in(tx);
@@ -101,10 +120,13 @@ std::shared_ptr<const State> Registry::roll_back_state(std::int64_t id, const st
   State next{.reason = reason, .actor = actor};
   Json left_out = Json::array();
   for (const auto& [name, entry] : older->entries) {
-    if (find_concept(tx, name)->record.removed_at)
+    const ConceptRow owner = *find_concept(tx, name);
+    if (owner.record.removed_at) {
       left_out.push_back(name);
-    else
-      next.entries.emplace(name, entry);
+      continue;
+    }
+    require_version(tx, owner, entry.version, true);
+    next.entries.emplace(name, entry);
   }
   if (next.entries == before->entries)
     throw Error(Code::conflict,
@@ -112,9 +134,14 @@ std::shared_ptr<const State> Registry::roll_back_state(std::int64_t id, const st
                     " already",
                 "state");
   std::shared_ptr<const State> state = insert_state(tx, std::move(next), now);
-  append_audit(
-      tx, now, actor, "rollback", "state " + std::to_string(id),
-      {{"from", before->id}, {"to", state->id}, {"like", id}, {"removed_since", left_out}, {"reason", reason}});
+  pin_all(tx, *before, *state, pinning, now);
+  append_audit(tx, now, actor, "rollback", "state " + std::to_string(id),
+               {{"from", before->id},
+                {"to", state->id},
+                {"like", id},
+                {"removed_since", left_out},
+                {"pinned", pinning == Pinning::pin},
+                {"reason", reason}});
   commit_head(tx, state);
   return state;
 }

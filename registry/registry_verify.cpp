@@ -9,8 +9,8 @@ namespace {
 
 using Faults = std::vector<std::string>;
 
-void check_database(Transaction& tx, Faults& faults) {
-  Statement integrity = tx.query("PRAGMA integrity_check(20)");
+void check_database(Transaction& tx, bool deep, Faults& faults) {
+  Statement integrity = tx.query(deep ? "PRAGMA integrity_check(20)" : "PRAGMA quick_check(20)");
   while (integrity.step())
     if (integrity.text(0) != "ok") faults.push_back("SQLite: " + integrity.text(0));
   Statement foreign = tx.query("PRAGMA foreign_key_check");
@@ -18,18 +18,21 @@ void check_database(Transaction& tx, Faults& faults) {
 }
 
 void check_blobs(Transaction& tx, Faults& faults) {
-  for (const auto& [sql, what] : {std::pair{"SELECT digest, bytes FROM delta", "delta "},
-                                  std::pair{"SELECT digest, png FROM preview", "preview "}}) {
+  constexpr const char* kKept = " WHERE NOT EXISTS (SELECT 1 FROM erasure e WHERE e.digest = b.digest AND e.kind = ";
+  for (const auto& [sql, what] :
+       {std::pair{std::string("SELECT b.digest, b.bytes FROM delta b") + kKept + "'delta')", "delta "},
+        std::pair{std::string("SELECT b.digest, b.png FROM preview b") + kKept + "'preview')", "preview "}}) {
     Statement row = tx.query(sql);
     while (row.step())
       if (Digest::of(row.blob(1)) != row.digest(0)) faults.push_back(what + row.digest(0).hex() + " is damaged");
   }
 }
 
-void check_photos(Transaction& tx, const BlobStore& photos, Faults& faults) {
-  Statement row = tx.query("SELECT digest FROM photo");
+void check_photos(Transaction& tx, const BlobStore& photos, bool deep, Faults& faults) {
+  Statement row = tx.query("SELECT digest, size_bytes FROM photo");
   while (row.step())
-    if (!photos.verify(row.digest(0))) faults.push_back("photo " + row.digest(0).hex() + " is missing or damaged");
+    if (!(deep ? photos.verify(row.digest(0)) : photos.holds(row.digest(0), row.integer(1))))
+      faults.push_back("photo " + row.digest(0).hex() + " is missing or damaged");
 }
 
 // Rules that the schema cannot say.
@@ -44,13 +47,33 @@ void check_rows(Transaction& tx, Faults& faults) {
        " has a number that its concept has not given"},
       {"SELECT c.name || '@' || e.version || ' in state ' || e.state FROM state_entry e JOIN concept c ON c.id = "
        "e.concept"
-       " JOIN version v ON v.concept = e.concept AND v.number = e.version WHERE v.verdict <> 'accepted'",
+       " JOIN version v ON v.concept = e.concept AND v.number = e.version WHERE v.verdict <> 'accepted'"
+       " AND NOT EXISTS (SELECT 1 FROM gate_override o WHERE o.concept = v.concept AND o.version = v.number)",
        " was published although it was rejected"},
       {"SELECT c.name FROM state_entry e JOIN concept c ON c.id = e.concept WHERE e.state = (SELECT state FROM head)"
        " AND c.removed_at IS NOT NULL",
        " is in the current state although it was removed"},
-      {"SELECT c.name FROM concept c WHERE NOT EXISTS (SELECT 1 FROM concept_photo p WHERE p.concept = c.id)",
+      {"SELECT c.name FROM concept c WHERE c.removed_at IS NULL"
+       " AND NOT EXISTS (SELECT 1 FROM concept_photo p WHERE p.concept = c.id)",
        " has no photo"},
+      {"SELECT c.name FROM pin p JOIN concept c ON c.id = p.concept WHERE NOT EXISTS (SELECT 1 FROM state_entry e"
+       " WHERE e.state = (SELECT state FROM head) AND e.concept = p.concept AND e.version = p.version)",
+       " is pinned at a version that is not live"},
+      {"SELECT c.name || '@' || v.number FROM version v JOIN concept c ON c.id = v.concept"
+       " JOIN erasure x ON x.digest = v.delta AND x.kind = 'delta' WHERE"
+       " EXISTS (SELECT 1 FROM state_entry e WHERE e.state = (SELECT state FROM head) AND e.concept = v.concept"
+       "   AND e.version = v.number)"
+       " OR EXISTS (SELECT 1 FROM alias a WHERE a.concept = v.concept AND a.version = v.number)",
+       " was erased although it is live or has an alias"},
+      {"SELECT 'delta ' || lower(hex(d.digest)) FROM delta d JOIN erasure x ON x.digest = d.digest AND x.kind = 'delta'"
+       " WHERE length(d.bytes) > 0",
+       " is said to be erased and is not"},
+      {"SELECT 'photo ' || lower(hex(p.digest)) FROM photo p JOIN erasure x ON x.digest = p.digest AND x.kind = "
+       "'photo'",
+       " is said to be erased and is not"},
+      {"SELECT 'delta ' || lower(hex(d.digest)) FROM delta d WHERE length(d.bytes) = 0"
+       " AND NOT EXISTS (SELECT 1 FROM erasure x WHERE x.digest = d.digest AND x.kind = 'delta')",
+       " is empty and was not erased"},
       {"SELECT 'job ' || j.id FROM job j JOIN version v ON v.job = j.id WHERE j.state <> 'done'",
        " has a version and is not done"},
       {"SELECT 'job ' || job FROM version WHERE job IS NOT NULL GROUP BY job HAVING count(*) > 1", " has two versions"},
@@ -69,12 +92,13 @@ void check_rows(Transaction& tx, Faults& faults) {
 
 }  // namespace
 
-std::vector<std::string> Registry::verify() const {
+std::vector<std::string> Registry::verify(Depth depth) const {
+  const bool deep = depth == Depth::deep;
   Transaction tx(*database_, Transaction::Kind::read, "verifying the registry");
   Faults faults;
-  check_database(tx, faults);
-  check_blobs(tx, faults);
-  check_photos(tx, *photos_, faults);
+  check_database(tx, deep, faults);
+  if (deep) check_blobs(tx, faults);
+  check_photos(tx, *photos_, deep, faults);
   check_rows(tx, faults);
   if (const auto fault = fault_in_audit_chain(tx)) faults.push_back(*fault);
   return faults;

@@ -27,11 +27,16 @@ Version insert_version(Transaction& tx, const ConceptRow& owner, const NewVersio
   const Digest delta = Digest::of(version.delta);
   tx.run("INSERT INTO delta (digest, bytes, created_at) VALUES (?, ?, ?) ON CONFLICT (digest) DO NOTHING", delta,
          Blob{version.delta}, now);
+  if (tx.run("UPDATE delta SET bytes = ? WHERE digest = ? AND length(bytes) = 0", Blob{version.delta}, delta) > 0)
+    tx.run("DELETE FROM erasure WHERE digest = ? AND kind = 'delta'", delta);  // learnt again, to the same bytes
   std::optional<Digest> preview;
   if (!version.preview_png.empty()) {
     preview = Digest::of(version.preview_png);
     tx.run("INSERT INTO preview (digest, png) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING", preview,
            Blob{version.preview_png});
+    if (tx.run("UPDATE preview SET png = ? WHERE digest = ? AND length(png) = 0", Blob{version.preview_png}, preview) >
+        0)
+      tx.run("DELETE FROM erasure WHERE digest = ? AND kind = 'preview'", preview);
   }
   Json photos = Json::array();
   for (const Photo& photo : owner.record.photos) photos.push_back(photo.digest.hex());
@@ -60,6 +65,9 @@ std::string read_blob(Transaction& tx, const char* sql, const Digest& digest, co
   Statement row = tx.query(sql, digest);
   if (!row.step()) throw Error(Code::not_found, "there is no " + what + " " + digest.hex());
   std::string bytes = row.blob(0);
+  if (bytes.empty())
+    throw Error(Code::not_found,
+                "the " + what + " " + digest.hex() + " was erased by gc; choose a version that is kept");
   if (Digest::of(bytes) != digest)
     throw Error(Code::corrupt, "the " + what + " " + digest.hex() + " is damaged: its bytes do not match its digest");
   return bytes;
@@ -86,36 +94,30 @@ CommitOutcome Registry::commit_learned(const CommitRequest& request) {
   if (job.kind != JobKind::learn || job.name != name)
     throw Error(Code::invalid, "job " + std::to_string(job.id) + " does not learn " + name, "job");
   const bool accepted = request.version.verdict == Verdict::accepted;
-  std::shared_ptr<const State> state = head_in(tx);
-  if (accepted && state->id != request.expected_head) return Conflict{state};
-
   const ConceptRow owner = require_concept(tx, name);
+  const bool held = accepted && owner.record.pin;
+  std::shared_ptr<const State> state = head_in(tx);
+  if (accepted && !held && state->id != request.expected_head) return Conflict{state};
+
   Version version = insert_version(tx, owner, request.version, job.id, now);
-  append_audit(tx, now, request.actor, "learnt", name, detail_of(version));
-  if (accepted) {
+  Json detail = detail_of(version);
+  if (held) detail["held_by_pin"] = owner.record.pin->version;
+  append_audit(tx, now, request.actor, "learnt", name, detail);
+  if (accepted && !held) {
     const std::int64_t before = state->id;
-    State next{.entries = state->entries, .reason = request.reason, .actor = request.actor};
-    next.entries.insert_or_assign(name, read_entry(tx, owner.id, version.number));
-    state = insert_state(tx, std::move(next), now);
+    state = insert_state_with(tx, *state, owner, version.number, request.actor, request.reason, now);
     append_audit(tx, now, request.actor, "publish", name,
                  {{"version", version.number}, {"from", before}, {"to", state->id}, {"reason", request.reason}});
     version.published = version.live = true;
   }
   finish_job(tx, job.id, JobState::done, version.number, now);
   commit_head(tx, state);
-  return Committed{std::move(version), std::move(state)};
+  return Committed{std::move(version), std::move(state), held};
 }
 
 Version Registry::version(const ConceptName& name, int number) const {
   Transaction tx(*database_, Kind::read, "reading " + name.str() + "@" + std::to_string(number));
-  const ConceptRow owner = require_concept(tx, name.str(), true);
-  std::optional<Version> found = find_version(tx, owner.id, number);
-  if (found) return *std::move(found);
-  const int newest = owner.record.newest_version;
-  throw Error(Code::not_found,
-              name.str() + " has no version " + std::to_string(number) +
-                  (newest == 0 ? "; it has not been learnt yet" : " (the newest is " + std::to_string(newest) + ")"),
-              "version");
+  return require_version(tx, require_concept(tx, name.str(), true), number, false);
 }
 
 std::vector<Version> Registry::history(const ConceptName& name) const {

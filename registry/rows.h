@@ -38,10 +38,24 @@ std::vector<std::int64_t> cancel_jobs_of(Transaction& tx, std::int64_t concept_i
 
 std::optional<Version> find_version(Transaction& tx, std::int64_t concept_id, int number);
 std::vector<Version> read_versions(Transaction& tx, std::int64_t concept_id);
+// Error{not_found} naming the newest; with_bytes: Error{conflict} if they were erased.
+Version require_version(Transaction& tx, const ConceptRow& owner, int number, bool with_bytes);
+// The version that a rollback without a number means: below the live one, the last that ever was in a state.
+std::optional<int> version_before(Transaction& tx, const ConceptRow& owner);
+// A number, an alias, "live" or "previous". Error{not_found} with what there is, Error{invalid} if it is no such text.
+int resolve_version(Transaction& tx, const ConceptRow& owner, std::string_view text);
+
+void set_pin(Transaction& tx, std::int64_t concept_id, int version, const std::string& reason, const std::string& actor,
+             TimePoint now);
+bool remove_pin(Transaction& tx, std::int64_t concept_id);  // false: there was none
 
 std::int64_t head_id(Transaction& tx);
 std::shared_ptr<const State> read_state(Transaction& tx, std::int64_t id);  // Error{not_found}
 StateEntry read_entry(Transaction& tx, std::int64_t concept_id, int number);
+// The state with this concept at this version, or without it; published.
+std::shared_ptr<const State> insert_state_with(Transaction& tx, const State& before, const ConceptRow& owner,
+                                               std::optional<int> version, const std::string& actor,
+                                               const std::string& reason, TimePoint now);
 // Writes the state with all its entries and moves the head to it. id and parent are set here.
 std::shared_ptr<const State> insert_state(Transaction& tx, State next, TimePoint now);
 

@@ -40,12 +40,24 @@ Error failure(sqlite3* handle, int result, std::string_view doing, std::string_v
                                     path.string() + ")");
 }
 
-void run_script(sqlite3* handle, const std::string& sql, std::string_view doing, const fs::path& path) {
-  const int result = sqlite3_exec(handle, sql.c_str(), nullptr, nullptr, nullptr);
-  if (result != SQLITE_OK) throw failure(handle, result, doing, sql.substr(0, 60), path);
+bool is_storage_failure(int result) {
+  const int primary = result & 0xff;
+  return primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB || primary == SQLITE_IOERR;
 }
 
+constexpr int kPagesAtOnce = 256;  // of a backup: a megabyte
+
 }  // namespace
+
+void Database::fail(int result, std::string_view doing, std::string_view what) {
+  if (is_storage_failure(result)) storage_failed_ = true;
+  throw failure(handle_, result, doing, what, path_);
+}
+
+void Database::run(const std::string& sql, std::string_view doing) {
+  const int result = sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr);
+  if (result != SQLITE_OK) fail(result, doing, sql.substr(0, 60));
+}
 
 Database::Database(const fs::path& path) : path_(path) {
   if (!fs::exists(path)) write_file_durably(path, "");  // SQLite gives the -wal file the mode of this one
@@ -56,10 +68,9 @@ Database::Database(const fs::path& path) : path_(path) {
     if (result != SQLITE_OK) throw failure(handle_, result, doing, "open", path);
     sqlite3_extended_result_codes(handle_, 1);
     sqlite3_db_config(handle_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
-    run_script(handle_,
-               "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-               "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;",
-               doing, path);
+    run("PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+        "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;",
+        doing);
   } catch (...) {
     sqlite3_close(handle_);
     throw;
@@ -72,7 +83,21 @@ Database::~Database() {
 
 void Database::execute(const std::string& sql, std::string_view doing) {
   const std::lock_guard lock(mutex_);
-  run_script(handle_, sql, doing, path_);
+  run(sql, doing);
+}
+
+void Database::copy_to(sqlite3* target, std::string_view doing) {
+  sqlite3_backup* backup = nullptr;
+  int result = SQLITE_OK;
+  do {
+    const std::lock_guard lock(mutex_);
+    if (!backup) backup = sqlite3_backup_init(target, "main", handle_, "main");
+    result = backup ? sqlite3_backup_step(backup, kPagesAtOnce) : sqlite3_errcode(target);
+  } while (result == SQLITE_OK);
+  const std::lock_guard lock(mutex_);
+  const int finished = sqlite3_backup_finish(backup);
+  if (result != SQLITE_DONE || finished != SQLITE_OK)
+    throw failure(target, result != SQLITE_DONE ? result : finished, doing, "copy", path_);
 }
 
 Statement::Statement(Transaction& transaction, std::string_view sql) : transaction_(&transaction) {
@@ -86,7 +111,7 @@ Statement::~Statement() { sqlite3_finalize(statement_); }
 
 void Statement::check(int result, std::string_view what) const {
   if (result == SQLITE_OK || result == SQLITE_ROW || result == SQLITE_DONE) return;
-  throw failure(transaction_->handle(), result, transaction_->doing_, what, transaction_->database_.path());
+  transaction_->database_.fail(result, transaction_->doing_, what);
 }
 
 void Statement::reset() {
@@ -150,7 +175,7 @@ Json Statement::json(int column) const {
 
 Transaction::Transaction(Database& database, Kind kind, std::string doing)
     : database_(database), lock_(database.mutex_), doing_(std::move(doing)) {
-  run_script(handle(), kind == Kind::immediate ? "BEGIN IMMEDIATE" : "BEGIN", doing_, database_.path());
+  database_.run(kind == Kind::immediate ? "BEGIN IMMEDIATE" : "BEGIN", doing_);
   open_ = true;
 }
 
@@ -160,11 +185,11 @@ Transaction::~Transaction() {
     spdlog::error("{}: rolling back: {}", doing_, sqlite3_errmsg(handle()));
 }
 
-void Transaction::script(const std::string& sql) { run_script(handle(), sql, doing_, database_.path()); }
+void Transaction::script(const std::string& sql) { database_.run(sql, doing_); }
 
 void Transaction::commit() {
   announce_durable_step("commit", database_.path());
-  run_script(handle(), "COMMIT", doing_, database_.path());
+  database_.run("COMMIT", doing_);
   open_ = false;
 }
 
@@ -172,10 +197,11 @@ void back_up_database(Database& database, const fs::path& file) {
   make_folder(file.parent_path());
   const fs::path temporary = file.string() + std::string(kTemporarySuffix);
   fs::remove(temporary);
-  std::string quoted;
-  for (const char c : temporary.string()) quoted += c == '\'' ? std::string("''") : std::string(1, c);
   try {
-    database.execute("VACUUM INTO '" + quoted + "'", "backing up to " + file.string());
+    {
+      Database copy(temporary);
+      database.copy_to(copy.handle_, "backing up to " + file.string());
+    }
     {
       Database copy(temporary);
       Transaction tx(copy, Transaction::Kind::read, "checking the backup " + file.string());

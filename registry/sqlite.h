@@ -5,6 +5,7 @@
 #pragma once
 #include <sqlite3.h>
 
+#include <atomic>
 #include <concepts>
 #include <cstdint>
 #include <filesystem>
@@ -28,14 +29,24 @@ class Database {
   Database& operator=(const Database&) = delete;
 
   const std::filesystem::path& path() const noexcept { return path_; }
-  // What cannot stand inside a transaction: VACUUM INTO, pragmas. Takes the lock.
+  // What cannot stand inside a transaction: pragmas. Takes the lock.
   void execute(const std::string& sql, std::string_view doing);
+  // SQLite has met a disk that does not read or write, or bytes that are not what they were. A full disk is neither.
+  bool storage_failed() const noexcept { return storage_failed_; }
 
  private:
   friend class Transaction;
+  friend class Statement;
+  friend void back_up_database(Database&, const std::filesystem::path&);
+  // Throws what a result code means; remembers a failure of the storage.
+  [[noreturn]] void fail(int result, std::string_view doing, std::string_view what);
+  void run(const std::string& sql, std::string_view doing);
+  void copy_to(sqlite3* target, std::string_view doing);
+
   const std::filesystem::path path_;
   sqlite3* handle_ = nullptr;
   std::mutex mutex_;
+  std::atomic<bool> storage_failed_{false};
 };
 
 // Bytes to be bound as a BLOB; a plain std::string_view is bound as TEXT.
@@ -147,7 +158,8 @@ class Transaction {
   bool open_ = false;
 };
 
-// A consistent copy of the database under a new name: VACUUM INTO a temporary, integrity_check, fsync, rename.
+// A consistent copy of the database under a new name: page by page to a temporary, integrity_check, fsync, rename.
+// The lock is taken for a megabyte at a time, so that others work meanwhile; what they write is in the copy too.
 void back_up_database(Database& database, const std::filesystem::path& file);
 
 }  // namespace conceptd::registry

@@ -6,12 +6,15 @@ namespace conceptd::registry {
 namespace {
 
 constexpr std::string_view kSelectVersion =
-    "SELECT c.name, v.number, v.method, v.base_fingerprint, v.delta, length(d.bytes), v.parent, v.seed, v.settings,"
-    "  v.metrics, v.verdict, v.verdict_reason, v.photos, v.preview, v.job, v.created_at,"
+    "SELECT c.name, v.number, v.method, v.base_fingerprint, v.delta, coalesce(x.size_bytes, length(d.bytes)), "
+    "v.parent, v.seed, v.settings,"
+    "  v.metrics, v.verdict, v.verdict_reason, v.photos, iif(length(p.png) > 0, v.preview, NULL), v.job, v.created_at,"
     "  EXISTS (SELECT 1 FROM state_entry e WHERE e.concept = v.concept AND e.version = v.number),"
     "  EXISTS (SELECT 1 FROM state_entry e WHERE e.concept = v.concept AND e.version = v.number"
-    "    AND e.state = (SELECT state FROM head))"
-    " FROM version v JOIN concept c ON c.id = v.concept JOIN delta d ON d.digest = v.delta ";
+    "    AND e.state = (SELECT state FROM head)),"
+    "  x.erased_at, EXISTS (SELECT 1 FROM gate_override o WHERE o.concept = v.concept AND o.version = v.number)"
+    " FROM version v JOIN concept c ON c.id = v.concept JOIN delta d ON d.digest = v.delta"
+    " LEFT JOIN preview p ON p.digest = v.preview LEFT JOIN erasure x ON x.digest = v.delta AND x.kind = 'delta' ";
 
 Version read_version(const Statement& row) {
   std::vector<Digest> photos;
@@ -22,6 +25,7 @@ Version read_version(const Statement& row) {
           .base_fingerprint = row.text(3),
           .delta = row.digest(4),
           .delta_bytes = row.integer(5),
+          .erased_at = row.maybe(18, &Statement::time),
           .parent = row.maybe(6, &Statement::number),
           .seed = static_cast<std::uint64_t>(row.integer(7)),
           .settings = row.json(8),
@@ -33,7 +37,8 @@ Version read_version(const Statement& row) {
           .job = row.maybe(14, &Statement::integer),
           .created_at = row.time(15),
           .published = row.integer(16) != 0,
-          .live = row.integer(17) != 0};
+          .live = row.integer(17) != 0,
+          .overridden = row.integer(19) != 0};
 }
 
 constexpr std::string_view kSelectEntry =
@@ -63,6 +68,30 @@ std::vector<Version> read_versions(Transaction& tx, std::int64_t concept_id) {
   return versions;
 }
 
+Version require_version(Transaction& tx, const ConceptRow& owner, int number, bool with_bytes) {
+  const std::string which = owner.record.name + "@" + std::to_string(number);
+  std::optional<Version> found = find_version(tx, owner.id, number);
+  if (!found) {
+    const int newest = owner.record.newest_version;
+    throw Error(Code::not_found,
+                which + ": " + owner.record.name + " has no version " + std::to_string(number) +
+                    (newest == 0 ? "; it has not been learnt yet" : " (the newest is " + std::to_string(newest) + ")"),
+                "version");
+  }
+  if (with_bytes && found->erased_at)
+    throw Error(Code::conflict,
+                which + " was erased by gc at " + to_iso8601(*found->erased_at) + "; choose a version that is kept",
+                "version");
+  return *std::move(found);
+}
+
+std::optional<int> version_before(Transaction& tx, const ConceptRow& owner) {
+  if (!owner.record.live_version) return std::nullopt;
+  const std::int64_t number = tx.value("SELECT max(version) FROM state_entry WHERE concept = ? AND version < ?",
+                                       owner.id, *owner.record.live_version);
+  return number == 0 ? std::nullopt : std::optional(static_cast<int>(number));
+}
+
 std::int64_t head_id(Transaction& tx) { return tx.value("SELECT state FROM head"); }
 
 StateEntry read_entry(Transaction& tx, std::int64_t concept_id, int number) {
@@ -89,6 +118,17 @@ std::shared_ptr<const State> read_state(Transaction& tx, std::int64_t id) {
                id);
   while (entry.step()) state->entries.emplace(entry.text(5), read_entry_row(entry));
   return state;
+}
+
+std::shared_ptr<const State> insert_state_with(Transaction& tx, const State& before, const ConceptRow& owner,
+                                               std::optional<int> version, const std::string& actor,
+                                               const std::string& reason, TimePoint now) {
+  State next{.entries = before.entries, .reason = reason, .actor = actor};
+  if (version)
+    next.entries.insert_or_assign(owner.record.name, read_entry(tx, owner.id, *version));
+  else
+    next.entries.erase(owner.record.name);
+  return insert_state(tx, std::move(next), now);
 }
 
 std::shared_ptr<const State> insert_state(Transaction& tx, State next, TimePoint now) {

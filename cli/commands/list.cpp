@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <ostream>
 
 #include "cli/command.h"
@@ -22,12 +23,16 @@ int list(const Context& context) {
   std::vector<std::vector<std::string>> rows{
       {"NAME", "CLASS", "VERSION", "STATUS", "METHOD", "SIZE", "PHOTOS", "LEARNED"}};
   for (const api::ConceptSummary& item : list.concepts)
-    rows.push_back({item.name, printable(item.class_word), item.live_version ? std::to_string(*item.live_version) : "-",
+    rows.push_back({item.name, printable(item.class_word),
+                    item.live_version ? std::to_string(*item.live_version) + (item.pinned_version ? "*" : "") : "-",
                     item.status, item.method.value_or("-"), item.size_bytes ? human_bytes(*item.size_bytes) : "-",
                     std::to_string(item.photos), human_time(item.learned_at.value_or(""))});
   print_table(context.out, rows);
   context.out << count_of(static_cast<std::int64_t>(list.concepts.size()), "concept") << ", state " << list.state
-              << ".\n";
+              << ".";
+  if (std::any_of(list.concepts.begin(), list.concepts.end(), [](const auto& item) { return item.pinned_version; }))
+    context.out << " * is pinned.";
+  context.out << "\n";
   return 0;
 }
 

@@ -65,6 +65,7 @@ int show_concept(const Context& context, const std::string& name) {
   std::ostream& out = context.out;
   out << printable(item.name) << ", a " << printable(item.class_word) << ": " << printable(item.status) << "\n";
   out << "added " << printable(human_time(item.created_at)) << " by " << printable(detail.created_by) << "\n";
+  if (item.pinned_version) out << "pinned at version " << *item.pinned_version << ": learning does not move it\n";
   if (detail.problem) out << "problem: " << printable(*detail.problem) << "\n";
   if (detail.live) print_version(out, *detail.live);
   if (detail.last_job && !detail.last_job->error_message.empty() && detail.last_job->state != "done")

@@ -53,8 +53,10 @@ struct VersionInfo {
   bool published = false;
   std::string verdict{};
   std::string verdict_reason{};
-  std::string digest{};  // of the delta
-  std::int64_t size_bytes = 0;
+  std::string digest{};                    // of the delta
+  std::int64_t size_bytes = 0;             // what it has, or had before it was erased
+  std::optional<std::string> erased_at{};  // its bytes are gone
+  bool overridden = false;                 // published although it was rejected: somebody answers for it
   std::string base_fingerprint{};
   std::optional<int> parent{};
   std::int64_t seed = 0;
@@ -71,6 +73,7 @@ struct ConceptSummary {
   std::string status{};      // live, learning, queued, failed, unusable, waiting
   int photos = 0;
   std::optional<int> live_version{};
+  std::optional<int> pinned_version{};  // learning does not move it
   int newest_version = 0;
   std::optional<std::string> method{};  // of the live version
   std::optional<std::int64_t> size_bytes{};
@@ -134,6 +137,7 @@ struct LearnAgain {
 struct RollBack {
   std::optional<int> to{};
   std::optional<std::string> reason{};
+  std::optional<bool> pin{};  // hold it there (the default)
 };
 
 struct RolledBack {
@@ -141,6 +145,7 @@ struct RolledBack {
   std::optional<int> from{};
   int to = 0;
   std::int64_t state = 0;
+  bool pinned = false;
 };
 
 }  // namespace conceptd::api

@@ -28,7 +28,8 @@ struct JobInfo {
   std::string error_code{};  // of the last attempt that failed; empty: none
   std::string error_message{};
   std::optional<int> result_version{};
-  bool has_preview = false;  // GET jobs/{id}/preview.png
+  std::optional<bool> published{};  // whether that version is or was live; a pinned concept keeps it unpublished
+  bool has_preview = false;         // GET jobs/{id}/preview.png
   std::string requested_by{};
   std::string created_at{};
   std::optional<std::string> started_at{};

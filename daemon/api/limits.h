@@ -27,5 +27,7 @@ inline constexpr std::size_t kReasonBytesMax = 500;
 inline constexpr double kPauseSecondsMax = 366. * 86'400;
 inline constexpr std::int64_t kTokenLifetimeDefault_s = 90 * 86'400;
 inline constexpr std::int64_t kTokenLifetimeMax_s = 3650ll * 86'400;
+inline constexpr int kKeepStatesMax = 1'000'000;  // of gc
+inline constexpr std::int64_t kAgeMax_s = 3650ll * 86'400;
 
 }  // namespace conceptd::api

@@ -13,6 +13,7 @@ namespace conceptd::api {
 constexpr Bounds kName{.min = 1, .max = 63};
 constexpr Bounds kWord{.min = 1, .max = 63};
 constexpr Bounds kSeed{.min = 0, .max = static_cast<double>(kSeedMax)};
+constexpr Bounds kReason{.max = kReasonBytesMax};
 constexpr Bounds kSide{.min = kSideMin, .max = kSideMax};
 
 CONCEPTD_WIRE(ErrorBody) {
@@ -28,7 +29,7 @@ CONCEPTD_WIRE(JobInfo) {
   field("id", v.id), field("kind", v.kind), field("name", v.name), field("state", v.state), field("method", v.method);
   field("queue_position", v.queue_position), field("attempts", v.attempts), field("attempts_max", v.attempts_max);
   field("progress", v.progress), field("error_code", v.error_code), field("error_message", v.error_message);
-  field("result_version", v.result_version), field("has_preview", v.has_preview);
+  field("result_version", v.result_version), field("published", v.published), field("has_preview", v.has_preview);
   field("requested_by", v.requested_by), field("created_at", v.created_at), field("started_at", v.started_at);
   field("finished_at", v.finished_at);
 }
@@ -55,14 +56,16 @@ CONCEPTD_WIRE(PhotoInfo) {
 CONCEPTD_WIRE(VersionInfo) {
   field("number", v.number), field("method", v.method), field("live", v.live), field("published", v.published);
   field("verdict", v.verdict), field("verdict_reason", v.verdict_reason), field("digest", v.digest);
-  field("size_bytes", v.size_bytes), field("base_fingerprint", v.base_fingerprint), field("parent", v.parent);
+  field("size_bytes", v.size_bytes), field("erased_at", v.erased_at), field("overridden", v.overridden);
+  field("base_fingerprint", v.base_fingerprint), field("parent", v.parent);
   field("seed", v.seed), field("settings", v.settings), field("metrics", v.metrics), field("photos", v.photos);
   field("job", v.job), field("created_at", v.created_at);
 }
 
 CONCEPTD_WIRE(ConceptSummary) {
   field("name", v.name), field("class", v.class_word), field("status", v.status), field("photos", v.photos);
-  field("live_version", v.live_version), field("newest_version", v.newest_version), field("method", v.method);
+  field("live_version", v.live_version), field("pinned_version", v.pinned_version),
+      field("newest_version", v.newest_version), field("method", v.method);
   field("size_bytes", v.size_bytes), field("learned_at", v.learned_at), field("active_job", v.active_job);
   field("created_at", v.created_at);
 }
@@ -90,10 +93,68 @@ CONCEPTD_WIRE(LearnAgain) {
 }
 
 CONCEPTD_WIRE(RollBack) {
-  field("to", v.to, {.min = 1, .max = 1e9}), field("reason", v.reason, {.max = kReasonBytesMax});
+  field("to", v.to, {.min = 1, .max = 1e9}), field("reason", v.reason, kReason), field("pin", v.pin);
 }
 
-CONCEPTD_WIRE(RolledBack) { field("name", v.name), field("from", v.from), field("to", v.to), field("state", v.state); }
+CONCEPTD_WIRE(RolledBack) {
+  field("name", v.name), field("from", v.from), field("to", v.to), field("state", v.state), field("pinned", v.pinned);
+}
+
+CONCEPTD_WIRE(PinConcept) { field("version", v.version, kWord), field("reason", v.reason, kReason); }
+CONCEPTD_WIRE(Pinned) {
+  field("name", v.name), field("version", v.version), field("pinned", v.pinned), field("reason", v.reason);
+}
+
+CONCEPTD_WIRE(Promote) {
+  field("version", v.version, kWord), field("override_gate", v.override_gate), field("reason", v.reason, kReason);
+}
+
+CONCEPTD_WIRE(RollBackState) { field("reason", v.reason, kReason), field("pin", v.pin); }
+CONCEPTD_WIRE(StateRolledBack) {
+  field("from", v.from), field("like", v.like), field("state", v.state), field("concepts", v.concepts);
+  field("pinned", v.pinned);
+}
+
+CONCEPTD_WIRE(SetAlias) { field("alias", v.alias, kWord), field("version", v.version, kWord); }
+CONCEPTD_WIRE(AliasInfo) {
+  field("alias", v.alias), field("version", v.version), field("set_by", v.set_by), field("created_at", v.created_at);
+}
+CONCEPTD_WIRE(AliasList) { field("name", v.name), field("aliases", v.aliases); }
+CONCEPTD_WIRE(ChangeInfo) { field("field", v.field), field("from", v.from), field("to", v.to); }
+CONCEPTD_WIRE(Difference) { field("from", v.from), field("to", v.to), field("changes", v.changes); }
+CONCEPTD_WIRE(ForReason) { field("reason", v.reason, kReason); }
+CONCEPTD_WIRE(Moved) { field("name", v.name), field("state", v.state), field("version", v.version); }
+
+CONCEPTD_WIRE(CollectGarbage) {
+  field("dry_run", v.dry_run), field("keep_states", v.keep_states, {.min = 1, .max = kKeepStatesMax});
+  field("older_than_s", v.older_than_s, {.min = 0, .max = static_cast<double>(kAgeMax_s)});
+}
+
+CONCEPTD_WIRE(ErasedInfo) { field("name", v.name), field("version", v.version), field("size_bytes", v.size_bytes); }
+CONCEPTD_WIRE(Collected) {
+  field("dry_run", v.dry_run), field("versions", v.versions), field("concepts", v.concepts);
+  field("previews", v.previews), field("photos", v.photos), field("stray_files", v.stray_files);
+  field("bytes", v.bytes), field("keep_states", v.keep_states), field("older_than_s", v.older_than_s);
+}
+
+CONCEPTD_WIRE(Verify) { field("deep", v.deep); }
+CONCEPTD_WIRE(Verified) {
+  field("deep", v.deep), field("faults", v.faults), field("versions", v.versions), field("photos", v.photos);
+  field("states", v.states), field("seconds", v.seconds);
+}
+
+CONCEPTD_WIRE(AuditEntry) {
+  field("id", v.id), field("at", v.at), field("actor", v.actor), field("action", v.action);
+  field("subject", v.subject), field("detail", v.detail), field("hash", v.hash);
+}
+CONCEPTD_WIRE(AuditList) { field("rows", v.rows), field("chain_holds", v.chain_holds), field("fault", v.fault); }
+
+CONCEPTD_WIRE(BackUp) { field("name", v.name, kName); }
+CONCEPTD_WIRE(BackedUp) {
+  field("folder", v.folder), field("state", v.state), field("database", v.database);
+  field("database_bytes", v.database_bytes), field("versions", v.versions), field("photos", v.photos);
+  field("missing", v.missing);
+}
 
 CONCEPTD_WIRE(GenerateRequest) {
   field("prompt", v.prompt, {.min = 1, .max = kPromptBytesMax});
@@ -251,6 +312,24 @@ CONCEPTD_ANSWER(History)
 CONCEPTD_ANSWER(Queued)
 CONCEPTD_ANSWER(Planned)
 CONCEPTD_ANSWER(RolledBack)
+CONCEPTD_REQUEST(PinConcept)
+CONCEPTD_ANSWER(Pinned)
+CONCEPTD_REQUEST(Promote)
+CONCEPTD_REQUEST(RollBackState)
+CONCEPTD_ANSWER(StateRolledBack)
+CONCEPTD_REQUEST(SetAlias)
+CONCEPTD_ANSWER(AliasInfo)
+CONCEPTD_ANSWER(AliasList)
+CONCEPTD_ANSWER(Difference)
+CONCEPTD_REQUEST(ForReason)
+CONCEPTD_ANSWER(Moved)
+CONCEPTD_REQUEST(CollectGarbage)
+CONCEPTD_ANSWER(Collected)
+CONCEPTD_REQUEST(Verify)
+CONCEPTD_ANSWER(Verified)
+CONCEPTD_ANSWER(AuditList)
+CONCEPTD_REQUEST(BackUp)
+CONCEPTD_ANSWER(BackedUp)
 CONCEPTD_ANSWER(GenerateResponse)
 CONCEPTD_ANSWER(Provenance)
 CONCEPTD_ANSWER(PauseAnswer)

@@ -10,6 +10,7 @@
 #include "daemon/api/jobs.h"
 #include "daemon/api/status.h"
 #include "daemon/api/tokens.h"
+#include "daemon/api/upkeep.h"
 
 namespace conceptd::api {
 
@@ -17,7 +18,7 @@ namespace conceptd::api {
 template <typename T>
 Json encode(const T& value);
 
-// AddConcept, LearnAgain, RollBack, GenerateRequest, CreateToken, RevokeToken.
+// AddConcept, LearnAgain, RollBack, GenerateRequest, and the requests of tokens.h and upkeep.h.
 template <typename T>
 T decode_request(const Json& json);
 

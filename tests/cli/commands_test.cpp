@@ -108,7 +108,7 @@ TEST_F(Commands, ANameIsOnePartOfTheTargetWhateverItHolds) {
   run({"show", "My Mug"});
   run({"show", "x?y"});
   run({"history", "kettle/7"});
-  run({"rollback", "100%"});
+  run({"rollback", "100%", "--reason", "worse"});
   run({"learn", "caf\xc3\xa9"});
   run({"wait", "a#b"});
   std::vector<std::string> asked;

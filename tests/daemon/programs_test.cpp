@@ -122,7 +122,7 @@ TEST_F(Programs, LearnGenerateAndRollBack) {
 
   ASSERT_EQ(ctl("learn thing-1 --method textual_inversion --steps 4 --seed 2 --wait").status, 0);
   EXPECT_NE(pixels(made("second.png", "a photo of a <thing-1>")), pixels(first));
-  ASSERT_EQ(ctl("rollback thing-1").status, 0);
+  ASSERT_EQ(ctl("rollback thing-1 --reason worse").status, 0);
   EXPECT_EQ(pixels(made("third.png", "a photo of a <thing-1>")), pixels(first));
   EXPECT_THAT(ctl("show " + picture("third.png")).out, HasSubstr("thing-1 version 1"));
 

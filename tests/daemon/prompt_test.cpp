@@ -29,7 +29,9 @@ TEST(Prompt, NamesNearMisses) {
   EXPECT_ERROR(read_prompt("a <kettle7>", kKnown), Code::not_found, "did you mean kettle-7?");
   EXPECT_ERROR(read_prompt("a <Kettle-7>", kKnown), Code::not_found, "did you mean kettle-7?");
   EXPECT_ERROR(read_prompt("<lora:thing:1>", kKnown), Code::not_found, "no concept is called");
-  EXPECT_ERROR(read_prompt("<kettle-7@x>", kKnown), Code::invalid, "version number");
+  EXPECT_ERROR(read_prompt("<kettle-7@X>", kKnown), Code::invalid, "version number or an alias");
+  EXPECT_EQ(read_prompt("<kettle-7@print>", kKnown).references[0].alias, "print");
+  EXPECT_ERROR(read_prompt("<kettle-7@print> <kettle-7@x>", kKnown), Code::invalid, "two versions");
   EXPECT_ERROR(read_prompt("<kettle-7@1> <kettle-7@2>", kKnown), Code::invalid, "two versions");
   EXPECT_EQ(suggestions_for("a <kettle7> and <mug-3>", kKnown), (std::vector<std::string>{"<kettle-7>", "<mug-2>"}));
 }

@@ -27,8 +27,25 @@ TEST(ConceptReference, IsANameAndPerhapsAVersion) {
   EXPECT_EQ(ConceptReference::parse("kettle-7@3").version, 3);
   EXPECT_EQ(ConceptReference::parse("kettle-7@3").name.str(), "kettle-7");
   for (const char* bad :
-       {"kettle@", "kettle@0", "kettle@-1", "kettle@3x", "kettle@x", "kettle@99999999999", "kettle@1@2", "@1"})
+       {"kettle@", "kettle@0", "kettle@-1", "kettle@3x", "kettle@X", "kettle@99999999999", "kettle@1@2", "@1"})
     EXPECT_ERROR(ConceptReference::parse(bad), Code::invalid, "");
+}
+
+TEST(ConceptReference, MayNameAVersionByItsAlias) {
+  const ConceptReference good = ConceptReference::parse("kettle-7@good-one");
+  EXPECT_EQ(good.alias, "good-one");
+  EXPECT_EQ(good.version, std::nullopt);
+  EXPECT_EQ(ConceptReference::parse("kettle-7@previous").alias, "previous");
+  EXPECT_EQ(ConceptReference::parse("kettle-7@3").alias, "");
+}
+
+TEST(Alias, IsNeitherANumberNorReservedNorAnOption) {
+  for (const std::string& good : Names{"a", "good", "v3", "spring.2026", "a-b_c", std::string(32, 'x')})
+    EXPECT_NO_THROW(check_alias(good)) << good;
+  for (const std::string& bad : Names{"", "3", "3a", "-a", "Good", "a b", "a@b", "../a", std::string(33, 'x')})
+    EXPECT_ERROR(check_alias(bad), Code::invalid, "cannot be an alias");
+  for (const char* reserved : {"live", "previous"})
+    EXPECT_ERROR(check_alias(reserved), Code::invalid, "registry itself");
 }
 
 TEST(NearMisses, FindWhatSomebodyMayHaveMeant) {

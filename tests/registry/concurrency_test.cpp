@@ -34,7 +34,7 @@ TEST_F(Concurrency, ReadersSeeWholeStatesInOrderWhileOneIsPublishing) {
     });
   for (int i = 1; i <= 25 || looked < 20; ++i) {
     relearn(i % 2 ? "odd" : "even", std::to_string(i));
-    if (i % 5 == 0) registry().roll_back(name_of("odd"), std::nullopt, "tester", "");
+    if (i % 5 == 0) registry().roll_back(name_of("odd"), std::nullopt, "tester", "", Pinning::leave_free);
   }
   stop = true;
   readers.clear();

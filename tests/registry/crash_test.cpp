@@ -1,14 +1,24 @@
-// Goal: whatever the registry has acknowledged survives a death at any moment, and what it has not is there whole or
-// not at all. Method: a child process runs a script of every writing operation and is stopped (_exit) at the k-th
-// durable step, for every k until the script ends: file writes, fsyncs, renames, and every write and sync that SQLite
-// makes inside its commits. It acknowledges each finished operation through a pipe. The parent then opens the registry,
-// verifies everything, compares what is there with what was acknowledged, and goes on working in it.
+// Goal: whatever the registry has acknowledged survives, and what it has not is there whole or not at all, whatever
+// becomes of any one durable step: the process dies before it or in the middle of it, the disk fails, or is full.
+//
+// Method: a child process lives through a script of every operation there is and reports each one that it finished. It
+// meets one fate at its k-th durable step (a write, sync, truncation or deletion of SQLite's, or a step of
+// core/file_io), for every k until the script ends. After a death the parent opens what is left: it must pass every
+// check, be the state after the last operation that was reported or the one after that, and go on working. After a
+// failed step the child itself tries the operation again and lives on to the end, without a restart.
+//
+// Every k is a few thousand lives: CONCEPTD_LONG_TESTS=1 does them all. Otherwise each fate is met at kSample points,
+// spread over the script.
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "core/file_io.h"
+#include "registry/migrate.h"
+#include "registry/restore.h"
+#include "registry/sqlite.h"
 #include "registry/token_store.h"
 #include "tests/registry/crash_vfs.h"
 #include "tests/registry/registry_fixture.h"
@@ -18,170 +28,267 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What a caller can see after n operations of the script.
-struct Expected {
-  std::int64_t head;
-  int concepts, versions;
-  const char* what;
-  int tokens = 0;  // that are not revoked
-};
-constexpr Expected kAfter[] = {
-    {0, 0, 0, "nothing"},
-    {0, 0, 0, "open"},
-    {0, 1, 0, "add a"},
-    {1, 1, 1, "learn a"},
-    {1, 2, 1, "add b"},
-    {2, 2, 2, "learn b"},
-    {2, 2, 3, "relearn a, refused"},
-    {3, 2, 4, "relearn a"},
-    {4, 2, 4, "roll back a"},
-    {5, 1, 4, "remove b"},
-    {6, 1, 4, "roll back state"},
-    {6, 1, 4, "make a token", 1},
-    {6, 1, 4, "revoke the token"},
-    {6, 1, 4, "back up"},
-};
-constexpr int kOperations = std::size(kAfter) - 1;
+constexpr int kSample = 5;
+constexpr int kFailed = 43;
 
-// Runs the script in `root` and calls acknowledge() after each operation.
-void run_script(const fs::path& root, const std::function<void()>& acknowledge) {
-  const FakeClock clock;
-  const auto registry = Registry::open(root, clock);
-  acknowledge();
-  const auto relearn = [&](const std::string& delta, Verdict verdict) {
-    registry->jobs().enqueue({.name = "a", .requested_by = "tester"});
-    learn_once(*registry, "a", delta, verdict);
-    acknowledge();
-  };
-  registry->add_concept(request_for("a"));
-  acknowledge();
-  learn_once(*registry, "a", "delta a1");
-  acknowledge();
-  registry->add_concept(request_for("b"));
-  acknowledge();
-  learn_once(*registry, "b", std::string(20'000, 'b'));  // several pages
-  acknowledge();
-  relearn("delta a2", Verdict::rejected);
-  relearn("delta a3", Verdict::accepted);
-  registry->roll_back(name_of("a"), std::nullopt, "tester", "");
-  acknowledge();
-  registry->remove(name_of("b"), "tester", "");
-  acknowledge();
-  registry->roll_back_state(3, "tester", "");
-  acknowledge();
-  const Token token = registry->tokens().create({.name = "alice", .role = Role::creator, .actor = "tester"}).token;
-  acknowledge();
-  registry->tokens().revoke(token.id, "tester");
-  acknowledge();
-  registry->back_up(root / "backups/nightly.db");
-  acknowledge();
+bool long_tests() { return std::getenv("CONCEPTD_LONG_TESTS") != nullptr; }
+fs::path fast_disk() { return fs::is_directory("/dev/shm") ? "/dev/shm" : fs::temp_directory_path(); }
+
+// What a reader can see of a registry. With its erasures or without: a gc that refuses after a failure is right.
+std::string seen(Registry& registry, bool erasures) {
+  Json json{{"head", registry.head()->id}, {"states", registry.states().size()}};
+  for (const auto& [name, entry] : registry.head()->entries) json["live"][name] = entry.version;
+  for (const ConceptRecord& record : registry.list(true)) {
+    Json& one = json["concepts"][record.name];
+    one["removed"] = record.removed_at.has_value();
+    one["pinned"] = record.pin ? record.pin->version : 0;
+    if (erasures || !record.removed_at) one["photos"] = record.photos.size();
+    for (const Alias& alias : registry.aliases(name_of(record.name))) one["aliases"][alias.name] = alias.version;
+    for (const Version& version : registry.history(name_of(record.name)))
+      one["versions"].push_back({version.number, version.delta.hex(), version.published, version.overridden,
+                                 erasures && version.erased_at.has_value()});
+  }
+  json["paused"] = registry.jobs().paused().has_value();
+  for (const Token& token : registry.tokens().list()) json["tokens"].push_back(token.revoked_at.has_value());
+  return json.dump();
 }
 
-struct Death {
-  int acknowledged = 0;
-  bool finished = false;
+// One life, from an old schema to a restored backup. Each operation may be tried again after it failed.
+class Life {
+ public:
+  // finished: called with what can be seen after each operation. failed: what to do before one is tried again; null:
+  // a failure is the end.
+  Life(fs::path root, std::function<void()> failed, std::function<void(const std::string&)> finished)
+      : root_(std::move(root)), failed_(std::move(failed)), finished_(std::move(finished)) {}
+
+  void live() {
+    operation([&] { old_schema(); });
+    operation([&] { registry_ = Registry::open(data(), clock_); });
+    operation([&] { add("a"); });
+    operation([&] { learn("a", "delta a1"); });
+    operation([&] { add("b"); });
+    operation([&] { learn("b", std::string(20'000, 'b')); });  // several pages
+    operation([&] { learn("a", "delta a2", Verdict::rejected); });
+    operation([&] { learn("a", "delta a3"); });
+    operation([&] { registry_->set_alias(name_of("b"), "print", 1, "tester"); });
+    operation([&] { registry_->roll_back(name_of("a"), 1, "tester", "worse"); });
+    operation([&] { learn("a", "delta a4"); });  // held
+    operation([&] { registry_->promote(name_of("a"), 2, true, "tester", "all the same"); });
+    operation([&] { registry_->unpin(name_of("a"), "tester", ""); });
+    operation([&] { registry_->pin(name_of("b"), 1, "tester", ""); });
+    operation([&] { registry_->remove(name_of("b"), "tester", ""); });
+    operation([&] { registry_->undelete(name_of("b"), "tester", ""); });
+    operation([&] { registry_->roll_back_state(3, "tester", "", Pinning::leave_free); });
+    operation([&] { learn("a", "delta a5"); });
+    operation([&] { registry_->remove_alias(name_of("b"), "print", "tester"); });
+    operation([&] { add("c"); });
+    operation([&] { registry_->remove(name_of("c"), "tester", ""); });
+    operation([&] { checkpoint(); });
+    operation([&] { registry_->jobs().pause(std::nullopt, "tester", "enough"); });
+    operation([&] { registry_->jobs().resume("tester"); });
+    operation([&] { make_token(); });
+    operation([&] { registry_->tokens().revoke(registry_->tokens().list().front().id, "tester"); });
+    operation([&] { collect(); });
+    operation([&] { registry_->back_up(data() / "backups/night", "tester"); });
+    operation([&] { restore_backup(data() / "backups/night", root_ / "restored", clock_, "tester"); });
+    operation([&] { registry_.reset(); });
+  }
+  static fs::path data_of(const fs::path& root) { return root / "data"; }
+
+ private:
+  fs::path data() const { return data_of(root_); }
+
+  void operation(const std::function<void()>& run) {
+    try {
+      run();
+    } catch (const Error& error) {
+      if (!failed_ || (error.code() != Code::exhausted && error.code() != Code::unavailable)) throw;
+      failed_();
+      run();
+    }
+    finished_(registry_ ? seen(*registry_, true) : "");
+  }
+  void old_schema() {
+    make_folder(data());
+    Database database(data() / "registry.db");
+    migrate(database, embedded_migrations().first(1), clock_, data() / "backups");
+  }
+  void add(const std::string& name) {
+    const std::vector<std::string> names = registry_->names();
+    if (std::find(names.begin(), names.end(), name) == names.end()) registry_->add_concept(request_for(name));
+    end_jobs();
+  }
+  void learn(const std::string& name, const std::string& delta, Verdict verdict = Verdict::accepted) {
+    end_jobs();
+    registry_->jobs().enqueue({.name = name, .requested_by = "tester"});
+    learn_once(*registry_, name, delta, verdict);
+  }
+  void end_jobs() {
+    for (const Job& job : registry_->jobs().list())
+      if (job.state == JobState::queued || job.state == JobState::running) registry_->jobs().cancel(job.id, "tester");
+  }
+  void checkpoint() {
+    end_jobs();
+    registry_->jobs().enqueue({.name = "a", .requested_by = "tester"});
+    const Job job = *registry_->jobs().lease_next("worker", 60);
+    registry_->jobs().keep_checkpoint(job.id, job.fence, std::string(30'000, 'c'));
+    end_jobs();
+  }
+  void make_token() {
+    if (registry_->tokens().list().empty())
+      registry_->tokens().create({.name = "alice", .role = Role::creator, .actor = "tester"});
+  }
+  void collect() {
+    try {
+      registry_->gc({.keep_states = 1, .older_than = 0ms}, "tester");
+    } catch (const Error& error) {
+      if (error.code() != Code::corrupt || !failed_) throw;  // it erases nothing once the storage has failed
+    }
+  }
+
+  const fs::path root_;
+  const std::function<void()> failed_;
+  const std::function<void(const std::string&)> finished_;
+  const FakeClock clock_;
+  std::unique_ptr<Registry> registry_;
 };
 
-// The script in a child that dies at the k-th step.
-Death run_until(const fs::path& root, int k) {
+struct End {
+  int finished = 0;  // operations that were reported
+  int status = 0;    // of the child
+  int steps = 0;     // that it took, if it lived to the end
+};
+
+// A life in a child that meets `fate` at its k-th step; disk_full lasts until somebody has noticed.
+End live_until(const fs::path& root, int k, Fate fate) {
   int pipe_ends[2];
   if (::pipe(pipe_ends) != 0) throw std::runtime_error("pipe");
   const pid_t child = ::fork();
   if (child == 0) {
-    install_crash_vfs();
+    const auto say = [&](const std::string& text) {
+      if (::write(pipe_ends[1], text.data(), text.size()) < 0) ::_exit(1);
+    };
+    spdlog::set_level(spdlog::level::off);
     int step = 0;
-    set_durable_step_hook([&](const DurableStep&) {
-      if (++step == k) ::_exit(42);
+    bool noticed = false;
+    install_fates([&](std::string_view) {
+      ++step;
+      if (fate == Fate::disk_full) return step >= k && !noticed ? fate : Fate::happens;
+      return step == k ? fate : Fate::happens;
     });
-    run_script(root, [&] {
-      if (::write(pipe_ends[1], ".", 1) != 1) ::_exit(1);
-    });
+    std::function<void()> failed;
+    if (fate != Fate::death && fate != Fate::half_death) failed = [&] { noticed = true; };
+    try {
+      Life(root, failed, [&](const std::string&) { say("."); }).live();
+    } catch (const std::exception& error) {
+      say(std::string("!") + error.what());
+      ::_exit(kFailed);
+    }
+    say("#" + std::to_string(step));
     ::_exit(0);
   }
   ::close(pipe_ends[1]);
-  Death death;
-  char dots[kOperations + 1];
-  for (ssize_t count; (count = ::read(pipe_ends[0], dots, sizeof dots)) > 0;)
-    death.acknowledged += static_cast<int>(count);
+  std::string said;
+  char piece[256];
+  for (ssize_t count; (count = ::read(pipe_ends[0], piece, sizeof piece)) > 0;)
+    said.append(piece, static_cast<std::size_t>(count));
   ::close(pipe_ends[0]);
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  EXPECT_TRUE(WIFEXITED(status) && (WEXITSTATUS(status) == 42 || WEXITSTATUS(status) == 0));
-  death.finished = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-  return death;
+  End end;
+  ::waitpid(child, &end.status, 0);
+  end.finished = static_cast<int>(said.substr(0, said.find_first_of("#!")).size());
+  if (const auto at = said.find('#'); at != std::string::npos) end.steps = std::stoi(said.substr(at + 1));
+  if (const auto at = said.find('!'); at != std::string::npos) ADD_FAILURE() << said.substr(at + 1);
+  return end;
 }
 
-// A fake clock at the same time, a registry opened again: all holds, and it goes on.
-void check_after(const fs::path& root, const Death& death) {
-  const FakeClock clock;
-  const auto registry = Registry::open(root, clock);
-  ASSERT_THAT(registry->verify(), testing::IsEmpty());
-  const Expected& sure = kAfter[death.acknowledged];
-  const Expected& perhaps = kAfter[std::min(death.acknowledged + 1, kOperations)];
-  const Counts counts = registry->counts();
-  EXPECT_TRUE(counts.head == sure.head || counts.head == perhaps.head) << counts.head << " after " << sure.what;
-  EXPECT_TRUE(counts.concepts == sure.concepts || counts.concepts == perhaps.concepts) << sure.what;
-  EXPECT_TRUE(counts.versions == sure.versions || counts.versions == perhaps.versions) << sure.what;
-  const std::vector<Token> made = registry->tokens().list();
-  const auto tokens = std::count_if(made.begin(), made.end(), [](const Token& token) { return !token.revoked_at; });
-  EXPECT_TRUE(tokens == sure.tokens || tokens == perhaps.tokens) << tokens << " tokens after " << sure.what;
-  for (const auto& [name, entry] : registry->head()->entries) EXPECT_NO_THROW(registry->delta(entry.delta));
-  for (const auto& entry : fs::recursive_directory_iterator(root / "photos"))
-    EXPECT_NE(entry.path().extension(), kTemporarySuffix) << "swept at start";
+class Crash : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { spdlog::set_level(spdlog::level::off); }
+  static void TearDownTestSuite() { spdlog::set_level(spdlog::level::warn); }
 
-  registry->jobs().requeue_expired(true);
-  while (const auto job = registry->jobs().lease_next("w", 60)) registry->jobs().complete(job->id, job->fence);
-  registry->add_concept(request_for("after"));
-  const Committed committed = learn_once(*registry, "after", "delta after");
-  EXPECT_EQ(committed.version.number, 1);
-  EXPECT_EQ(committed.state->id, counts.head + 1);
-  EXPECT_THAT(registry->verify(), testing::IsEmpty());
-}
-
-TEST(Crash, AtAnyStepLosesNothingThatWasAcknowledged) {
-  const fs::path fast = fs::is_directory("/dev/shm") ? "/dev/shm" : fs::temp_directory_path();
-  spdlog::set_level(spdlog::level::warn);
-  int k = 0;
-  for (bool finished = false; !finished;) {
-    const TempFolder folder(fast);
-    fs::create_directories(folder / "data/photos");
-    const Death death = run_until(folder / "data", ++k);
-    SCOPED_TRACE("died at step " + std::to_string(k) + " after " + kAfter[death.acknowledged].what);
-    check_after(folder / "data", death);
-    if (HasFatalFailure()) return;
-    finished = death.finished;
-    if (finished) {
-      EXPECT_EQ(death.acknowledged, kOperations);
-    }
+  // One life without a fate, and how many steps it takes.
+  Crash() {
+    if (!after_.empty()) return;
+    const TempFolder folder(fast_disk()), other(fast_disk());
+    Life(folder.path(), {}, [&](const std::string& now) { after_.push_back(now); }).live();
+    const FakeClock clock;
+    final_ = seen(*Registry::open(Life::data_of(folder.path()), clock), false);
+    steps_ = live_until(other.path(), 0, Fate::happens).steps;
   }
-  EXPECT_GT(k, 200) << "so few steps cannot have reached inside SQLite";
-  RecordProperty("steps", k);
-}
 
-TEST(Crash, AFailureAtAnyStepOfOursLeavesARegistryThatGoesOn) {
-  spdlog::set_level(spdlog::level::off);  // each failure is rolled back, and some say so
-  const fs::path fast = fs::is_directory("/dev/shm") ? "/dev/shm" : fs::temp_directory_path();
-  for (int k = 1;; ++k) {
-    const TempFolder folder(fast);
-    fs::create_directories(folder / "data/photos");
-    int step = 0, acknowledged = 0;
-    set_durable_step_hook([&](const DurableStep&) {
-      if (++step == k) throw Error(Code::exhausted, "disk full");
-    });
-    bool failed = false;
-    try {
-      run_script(folder / "data", [&] { ++acknowledged; });
-    } catch (const Error& error) {
-      failed = true;
-      EXPECT_EQ(error.code(), Code::exhausted) << error.what();
+  // All that must hold whatever happened; then it goes on working.
+  void check(const fs::path& root, bool erasures, const std::vector<std::string>& one_of) {
+    const FakeClock clock;
+    const auto registry = Registry::open(Life::data_of(root), clock);
+    ASSERT_THAT(registry->verify(), testing::IsEmpty());  // I1, I2, I4 to I7
+    const std::string now = seen(*registry, erasures);
+    EXPECT_THAT(one_of, testing::Contains(now));  // I9
+    for (const auto& [name, entry] : registry->head()->entries) {
+      EXPECT_NO_THROW(registry->delta(entry.delta));
+      EXPECT_EQ(entry.base_fingerprint, "base-1");  // I3
     }
-    set_durable_step_hook({});
-    SCOPED_TRACE("failed at step " + std::to_string(k));
-    check_after(folder / "data", {acknowledged, !failed});
-    if (HasFatalFailure() || !failed) break;
+    if (const fs::path photos = Life::data_of(root) / "photos"; fs::exists(photos)) {
+      for (const auto& entry : fs::recursive_directory_iterator(photos))
+        EXPECT_NE(entry.path().extension(), kTemporarySuffix) << "swept at start";
+    }
+    const fs::path backup = Life::data_of(root) / "backups/night";
+    if (fs::exists(backup)) {
+      EXPECT_NO_THROW(restore_backup(backup, root / "from-backup", clock, "tester")) << "what has a name is whole";
+    }
+    if (fs::exists(root / "restored")) {
+      EXPECT_THAT(Registry::open(root / "restored", clock)->verify(), testing::IsEmpty());
+    }
+
+    registry->jobs().requeue_expired(true);
+    while (const auto job = registry->jobs().lease_next("w", 60)) registry->jobs().complete(job->id, job->fence);
+    const std::int64_t head = registry->head()->id;
+    registry->add_concept(request_for("after"));
+    const Committed committed = learn_once(*registry, "after", "delta after");
+    EXPECT_EQ(committed.version.number, 1);
+    EXPECT_EQ(committed.state->id, head + 1) << "I8: a state's number means one thing";
+    registry->gc({.keep_states = 1, .older_than = 0ms}, "tester");
+    EXPECT_THAT(registry->verify(), testing::IsEmpty());
   }
-  spdlog::set_level(spdlog::level::warn);
-}
+
+  void meet(Fate fate, const std::string& name) {
+    ASSERT_GT(steps_, 400) << "so few steps cannot have reached inside SQLite";
+    const int stride = long_tests() ? 1 : std::max(1, steps_ / kSample);
+    int points = 0;
+    for (int k = 1 + (stride > 1 ? static_cast<int>(fate) * stride / 6 : 0); k <= steps_; k += stride, ++points) {
+      const TempFolder folder(fast_disk());
+      const End end = live_until(folder.path(), k, fate);
+      SCOPED_TRACE(name + " at step " + std::to_string(k) + " of " + std::to_string(steps_) + ", after operation " +
+                   std::to_string(end.finished));
+      ASSERT_TRUE(WIFEXITED(end.status));
+      if (fate == Fate::death || fate == Fate::half_death) {
+        EXPECT_EQ(WEXITSTATUS(end.status), 42);
+        const auto last = static_cast<std::size_t>(end.finished);
+        // Before there is a registry nothing can be seen but an empty one.
+        std::vector<std::string> allowed;
+        for (const std::size_t i : {last, last + 1})
+          if (i >= 1 && i <= after_.size() && !after_[i - 1].empty()) allowed.push_back(after_[i - 1]);
+        check(folder.path(), true, last < 2 ? std::vector<std::string>{after_[1]} : allowed);
+      } else {
+        EXPECT_EQ(WEXITSTATUS(end.status), 0) << "it goes on without a restart";
+        EXPECT_EQ(end.finished, static_cast<int>(after_.size()));
+        check(folder.path(), false, {final_});
+      }
+      if (HasFailure()) return;
+    }
+    RecordProperty("points", points);
+    std::printf("%s: %d of %d steps, none lost anything\n", name.c_str(), points, steps_);
+  }
+
+  static inline std::vector<std::string> after_;  // what can be seen after each operation
+  static inline std::string final_;               // and at the end, erasures aside
+  static inline int steps_ = 0;
+};
+
+TEST_F(Crash, DeathBeforeAnyStepLosesNothingThatWasReported) { meet(Fate::death, "death"); }
+TEST_F(Crash, DeathInTheMiddleOfAWriteLosesNothingThatWasReported) { meet(Fate::half_death, "half a write, death"); }
+TEST_F(Crash, AnInputOutputErrorFailsOneOperationAndTheNextTryWorks) { meet(Fate::io_error, "EIO"); }
+TEST_F(Crash, AFullDiskFailsOneOperationAndTheNextTryWorks) { meet(Fate::disk_full, "ENOSPC"); }
+TEST_F(Crash, AShortWriteFailsOneOperationAndTheNextTryWorks) { meet(Fate::short_write, "short write"); }
 
 }  // namespace
 }  // namespace conceptd::registry::test

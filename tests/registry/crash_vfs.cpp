@@ -1,13 +1,50 @@
 #include "tests/registry/crash_vfs.h"
 
 #include <sqlite3.h>
+#include <unistd.h>
 
+#include "core/error.h"
 #include "core/file_io.h"
 
 namespace conceptd::registry::test {
 namespace {
 
 sqlite3_vfs* g_real = nullptr;
+Decide g_decide;
+
+constexpr int kDied = 42;
+
+// What SQLite is told, or SQLITE_OK where the step happens.
+int result_of(Fate fate) {
+  switch (fate) {
+    case Fate::death:
+    case Fate::half_death:
+      ::_exit(kDied);
+    case Fate::io_error:
+      return SQLITE_IOERR;
+    case Fate::disk_full:
+    case Fate::short_write:
+      return SQLITE_FULL;
+    case Fate::happens:
+      break;
+  }
+  return SQLITE_OK;
+}
+
+void ask_for_ours(const DurableStep& step) {
+  switch (g_decide(step.kind)) {
+    case Fate::death:
+    case Fate::half_death:
+      ::_exit(kDied);
+    case Fate::io_error:
+      throw Error(Code::unavailable, "input/output error");
+    case Fate::disk_full:
+    case Fate::short_write:
+      throw Error(Code::exhausted, "no space left on device");
+    case Fate::happens:
+      break;
+  }
+}
 
 // SQLite allocates szOsFile bytes: our head, then the real file behind it.
 struct File {
@@ -22,15 +59,18 @@ int read(sqlite3_file* f, void* to, int count, sqlite3_int64 at) {
   return real(f)->pMethods->xRead(real(f), to, count, at);
 }
 int write(sqlite3_file* f, const void* from, int count, sqlite3_int64 at) {
-  announce_durable_step("sqlite-write", "");
+  const Fate fate = g_decide("sqlite-write");
+  if (fate == Fate::half_death || fate == Fate::short_write) real(f)->pMethods->xWrite(real(f), from, count / 2, at);
+  if (fate == Fate::io_error) return SQLITE_IOERR_WRITE;
+  if (const int result = result_of(fate); result != SQLITE_OK) return result;
   return real(f)->pMethods->xWrite(real(f), from, count, at);
 }
 int truncate(sqlite3_file* f, sqlite3_int64 size) {
-  announce_durable_step("sqlite-truncate", "");
+  if (const int result = result_of(g_decide("sqlite-truncate")); result != SQLITE_OK) return SQLITE_IOERR_TRUNCATE;
   return real(f)->pMethods->xTruncate(real(f), size);
 }
 int sync(sqlite3_file* f, int flags) {
-  announce_durable_step("sqlite-sync", "");
+  if (const int result = result_of(g_decide("sqlite-sync")); result != SQLITE_OK) return SQLITE_IOERR_FSYNC;
   return real(f)->pMethods->xSync(real(f), flags);
 }
 int file_size(sqlite3_file* f, sqlite3_int64* size) { return real(f)->pMethods->xFileSize(real(f), size); }
@@ -61,14 +101,16 @@ int open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* fla
 }
 
 int remove(sqlite3_vfs*, const char* name, int sync_folder) {
-  announce_durable_step("sqlite-delete", name);
+  if (const int result = result_of(g_decide("sqlite-delete")); result != SQLITE_OK) return SQLITE_IOERR_DELETE;
   return g_real->xDelete(g_real, name, sync_folder);
 }
 
 }  // namespace
 
-void install_crash_vfs() {
+void install_fates(Decide decide) {
   static sqlite3_vfs layer;
+  g_decide = std::move(decide);
+  set_durable_step_hook(ask_for_ours);
   g_real = sqlite3_vfs_find(nullptr);
   layer = *g_real;
   layer.zName = "crash";

@@ -1,10 +1,23 @@
-// A layer under SQLite that announces its writes, truncations, syncs and deletions as durable steps, so that a crash
-// test can stop the process inside a commit and not only between two.
+// A layer under SQLite, and the hook of core/file_io, as one row of durable steps: a test says what becomes of each.
 #pragma once
+#include <functional>
+#include <string_view>
 
 namespace conceptd::registry::test {
 
-// Makes the layer SQLite's default for connections opened from now on in this process. Meant for a forked child.
-void install_crash_vfs();
+enum class Fate {
+  happens,
+  death,        // the process ends before it
+  half_death,   // a write is half done, then the process ends
+  io_error,     // EIO
+  disk_full,    // ENOSPC, nothing written
+  short_write,  // half of it is written, then ENOSPC
+};
+
+// Asked before every write, truncation, sync and deletion of SQLite's and every step of core/file_io.
+using Decide = std::function<Fate(std::string_view kind)>;
+
+// For a forked child: connections opened from now on ask, and so does core/file_io.
+void install_fates(Decide decide);
 
 }  // namespace conceptd::registry::test
