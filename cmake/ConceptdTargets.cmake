@@ -17,6 +17,9 @@ if(CONCEPTD_SANITIZE)
     target_compile_definitions(conceptd_flags INTERFACE BOOST_ASIO_DISABLE_FENCED_BLOCK)
   endif()
 endif()
+if(CONCEPTD_FUZZ)
+  target_compile_options(conceptd_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 
 # conceptd_room(NAME sources… LIBS libraries…): the static library of one folder.
 function(conceptd_room name)

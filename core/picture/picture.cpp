@@ -98,6 +98,9 @@ std::vector<std::uint8_t> stored_pixels(std::string_view bytes, const Info& stor
   std::vector<std::uint8_t> rgb(3 * static_cast<std::size_t>(stored.width) * static_cast<std::size_t>(stored.height));
   switch (stored.format) {
     case Format::png: {
+      // libpng makes room for as much as a chunk claims before it reads it.
+      if (!walk_png_chunks(bytes, [](auto&&...) { return true; }))
+        throw refusal("the PNG is damaged: it ends inside a chunk");
       PngImage png(bytes);
       png.image.format = PNG_FORMAT_RGB;
       if (png.image.width != static_cast<png_uint_32>(stored.width) ||

@@ -53,6 +53,12 @@ TEST(BentPictures, ChunksOfAPngAreBounded) {
   EXPECT_LT(seconds_to([&] { EXPECT_TRUE(taken(with_chunks(png, "abCd", "", 50'000))); }), kBounded);
 }
 
+TEST(BentPictures, AChunkIsNotBelievedBeyondTheFile) {
+  std::string bytes = with_chunks(encode_png(plain(64, 64, 90)), "eXIf", std::string(64, 'x'));
+  bytes[33] = '\x52';  // of 1.3 GB, by its own word
+  EXPECT_ERROR(decode(bytes), Code::invalid, "ends inside a chunk");
+}
+
 TEST(BentPictures, AnAnimatedPngIsItsFirstPicture) {
   std::string apng = with_chunks(encode_png(plain(64, 64, 90)), "acTL", "\0\0\x27\x10\0\0\0\0"s);
   for (int i = 0; i < 100; ++i) apng = with_chunks(apng, "fcTL", std::string(26, '\0'));
