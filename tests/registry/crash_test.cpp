@@ -7,8 +7,8 @@
 // check, be the state after the last operation that was reported or the one after that, and go on working. After a
 // failed step the child itself tries the operation again and lives on to the end, without a restart.
 //
-// Every k is a few thousand lives: CONCEPTD_LONG_TESTS=1 does them all. Otherwise each fate is met at kSample points,
-// spread over the script.
+// Every k is a few thousand lives: CONCEPTD_LONG_TESTS=1 does them all, CONCEPTD_LONG_TESTS=4 every fourth. Otherwise
+// each fate is met at kSample points, spread over the script.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,7 +31,11 @@ namespace fs = std::filesystem;
 constexpr int kSample = 5;
 constexpr int kFailed = 43;
 
-bool long_tests() { return std::getenv("CONCEPTD_LONG_TESTS") != nullptr; }
+// From one point to the next.
+int stride_over(int steps) {
+  const char* said = std::getenv("CONCEPTD_LONG_TESTS");
+  return std::max(1, said ? std::atoi(said) : steps / kSample);
+}
 fs::path fast_disk() { return fs::is_directory("/dev/shm") ? "/dev/shm" : fs::temp_directory_path(); }
 
 // What a reader can see of a registry. With its erasures or without: a gc that refuses after a failure is right.
@@ -252,9 +256,9 @@ class Crash : public testing::Test {
 
   void meet(Fate fate, const std::string& name) {
     ASSERT_GT(steps_, 400) << "so few steps cannot have reached inside SQLite";
-    const int stride = long_tests() ? 1 : std::max(1, steps_ / kSample);
+    const int stride = stride_over(steps_);
     int points = 0;
-    for (int k = 1 + (stride > 1 ? static_cast<int>(fate) * stride / 6 : 0); k <= steps_; k += stride, ++points) {
+    for (int k = 1 + static_cast<int>(fate) * stride / 6; k <= steps_; k += stride, ++points) {
       const TempFolder folder(fast_disk());
       const End end = live_until(folder.path(), k, fate);
       SCOPED_TRACE(name + " at step " + std::to_string(k) + " of " + std::to_string(steps_) + ", after operation " +

@@ -74,6 +74,18 @@ TEST_F(Gc, HistoryStaysAndSaysWhatWasErased) {
   EXPECT_EQ(relearn("a", "a-4").version.number, 4) << "a number is never given twice";
 }
 
+TEST_F(Gc, WhatWasErasedIsNoLongerInTheFile) {
+  const std::filesystem::path file = folder_ / "data/registry.db";
+  add_and_learn("a", "a very recognisable delta");
+  relearn("a", "a-2");
+  relearn("a", "a-3");
+  reopen();
+  EXPECT_THAT(contents(file), HasSubstr("very recognisable"));
+  gc();
+  registry_.reset();
+  EXPECT_THAT(contents(file), testing::Not(HasSubstr("very recognisable")));
+}
+
 TEST_F(Gc, WhatWasErasedIsRefusedByName) {
   learn_often("a", 4);
   gc();
