@@ -165,6 +165,7 @@ void read_config(Config& config, std::string_view text, const fs::path& folder, 
   top.path("base", config.base, folder);
   top.whole("threads", config.threads, 0, 1024);
   top.text("dtype", config.dtype);
+  top.whole("disk_floor_mb", config.disk_floor_mb, 0, 1 << 24);
   const auto read_section = [&](const char* name, auto&& read) {
     if (const toml::table* inside = top.section(name)) {
       Section section(*inside, std::string(name) + ".", problems);

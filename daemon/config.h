@@ -53,6 +53,7 @@ struct Config {
   int photos_max = 30;
   AccessConfig access{};
   TcpConfig tcp{};
+  int disk_floor_mb = 256;  // with less than this where the data lies, the daemon is not ready
   // [log]
   std::string log_level = "info";
   bool log_json = false;

@@ -10,6 +10,7 @@
 #include "daemon/http_server.h"
 #include "daemon/job_runner.h"
 #include "daemon/live_state.h"
+#include "daemon/metrics.h"
 #include "daemon/routes.h"
 #include "registry/registry.h"
 #include "registry/token_store.h"
@@ -56,6 +57,7 @@ void Daemon::start() {
                      .threads = config_.learn_threads > 0 ? config_.learn_threads : config_.threads,
                      .memory_bytes_max = std::int64_t{config_.learn_memory_mb} << 20,
                      .must_give_way = [this] { return generation_->is_busy(); }});
+  metrics_ = std::make_unique<Metrics>();
   routes_ = std::make_unique<Routes>(Services{.config = config_,
                                               .clock = clock_,
                                               .registry = *registry_,
@@ -64,6 +66,7 @@ void Daemon::start() {
                                               .generation = *generation_,
                                               .runner = *runner_,
                                               .decoder = decoder_,
+                                              .metrics = *metrics_,
                                               .started_at = started_at});
   access_ = std::make_unique<Access>(access_rules(config_), registry_->tokens());
   server_ = std::make_unique<HttpServer>(
@@ -108,6 +111,7 @@ void Daemon::stop() {
   server_.reset();
   access_.reset();
   routes_.reset();
+  metrics_.reset();
   runner_.reset();
   generation_.reset();
   live_.reset();

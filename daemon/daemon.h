@@ -22,6 +22,7 @@ class Access;
 class GenerationService;
 class JobRunner;
 class LiveStates;
+class Metrics;
 class Routes;
 
 struct DaemonParts {
@@ -58,6 +59,7 @@ class Daemon {
   std::unique_ptr<LiveStates> live_;
   std::unique_ptr<GenerationService> generation_;
   std::unique_ptr<JobRunner> runner_;
+  std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<Routes> routes_;
   std::unique_ptr<Access> access_;
   std::unique_ptr<HttpServer> server_;

@@ -1,5 +1,6 @@
 #include "daemon/machine.h"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -7,6 +8,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 
 namespace conceptd::daemon {
 
@@ -14,6 +16,21 @@ std::int64_t disk_free_bytes(const std::filesystem::path& folder) {
   std::error_code error;
   const std::filesystem::space_info space = std::filesystem::space(folder, error);
   return error ? -1 : static_cast<std::int64_t>(space.available);
+}
+
+ProcessUse process_use() {
+  ProcessUse use;
+  rusage spent{};
+  if (::getrusage(RUSAGE_SELF, &spent) == 0)
+    use.cpu_seconds = static_cast<double>(spent.ru_utime.tv_sec + spent.ru_stime.tv_sec) +
+                      static_cast<double>(spent.ru_utime.tv_usec + spent.ru_stime.tv_usec) / 1e6;
+  std::int64_t pages = 0, resident = 0;
+  if (std::ifstream("/proc/self/statm") >> pages >> resident) use.resident_bytes = resident * ::sysconf(_SC_PAGESIZE);
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry("/proc/self/fd", error), end; !error && entry != end;
+       entry.increment(error))
+    ++use.open_descriptors;
+  return use;
 }
 
 void notify_service_manager(const std::string& state) {

@@ -1,8 +1,11 @@
 #include "daemon/routes.h"
 
+#include <chrono>
+
 #include "core/log.h"
 #include "daemon/api/limits.h"
 #include "daemon/api/wire.h"
+#include "daemon/metrics.h"
 #include "daemon/percent.h"
 #include "registry/concept_name.h"
 
@@ -99,6 +102,17 @@ void dispatch(const Services& services, const HttpRequest& request, const Respon
   respond(std::move(response));
 }
 
+// A closed set, whatever clients write.
+std::string_view label_of(const std::string& path) {
+  for (const std::string_view known : {"/healthz", "/readyz", "/metrics"})
+    if (path == known) return known;
+  if (!path.starts_with(kPrefix)) return "other";
+  const std::string pattern = target_of(std::string_view(path).substr(kPrefix.size())).pattern;
+  for (const Route& route : kRoutes)
+    if (route.pattern == pattern) return route.pattern;
+  return "other";
+}
+
 // Near misses, where a name in the path was wrong.
 std::vector<std::string> suggestions(const Services& services, const HttpRequest& request, const Error& error) {
   constexpr std::string_view kConcepts = "/api/v1/concepts/";
@@ -151,8 +165,21 @@ std::vector<Routes::Listed> Routes::all() {
 }
 
 void Routes::handle(HttpRequest request, const Respond& respond) const {
+  const auto began = std::chrono::steady_clock::now();
+  const auto count = [this, began, respond, method = request.method,
+                      route = label_of(request.path)](HttpResponse response) {
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+    services_.metrics.answered(method, route, response.status, took.count());
+    respond(std::move(response));
+  };
+  answer(request, count);
+}
+
+void Routes::answer(const HttpRequest& request, const Respond& respond) const {
   try {
     if (request.path == "/healthz") return respond(json_response(api::encode(api::Health{.status = "ok"})));
+    if (request.path == "/readyz") return respond(show_readiness(services_));
+    if (request.path == "/metrics") return respond(show_metrics(services_));
     if (!request.path.starts_with(kPrefix))
       throw Error(Code::not_found, "there is nothing at this path; the API is below /api/v1/");
     return dispatch(services_, request, respond);

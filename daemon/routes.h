@@ -34,6 +34,7 @@ class Routes {
   static std::vector<Listed> all();
 
  private:
+  void answer(const HttpRequest& request, const Respond& respond) const;
   const Services services_;
 };
 
@@ -70,6 +71,9 @@ HttpResponse show_job(const Services& services, const std::string& id);
 HttpResponse cancel_job(const Services& services, const HttpRequest& request, const std::string& id);
 HttpResponse job_preview(const Services& services, const std::string& id);
 HttpResponse switch_learning(const Services& services, const HttpRequest& request, const std::string& id);
+// Whether requests make sense now: 200, or 503 with the checks that fail.
+HttpResponse show_readiness(const Services& services);
+HttpResponse show_metrics(const Services& services);
 HttpResponse show_status(const Services& services);
 HttpResponse create_token(const Services& services, const HttpRequest& request);
 HttpResponse list_tokens(const Services& services);

@@ -3,6 +3,7 @@
 #include "daemon/api/wire.h"
 #include "daemon/confine.h"
 #include "daemon/machine.h"
+#include "daemon/metrics.h"
 #include "daemon/routes.h"
 
 namespace conceptd::daemon {
@@ -47,6 +48,19 @@ std::vector<api::MethodInfo> methods_of(const Services& services) {
     methods.push_back(std::move(method));
   }
   return methods;
+}
+
+HttpResponse show_readiness(const Services& services) {
+  api::Readiness answer{.ready = true};
+  for (const Check& check : readiness(services)) {
+    answer.ready = answer.ready && check.ok;
+    answer.checks.push_back({.name = check.name, .ok = check.ok, .message = check.message});
+  }
+  return json_response(api::encode(answer), answer.ready ? 200 : 503);
+}
+
+HttpResponse show_metrics(const Services& services) {
+  return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = services.metrics.text(services)};
 }
 
 HttpResponse show_status(const Services& services) {

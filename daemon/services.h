@@ -10,6 +10,7 @@
 
 namespace conceptd::daemon {
 
+class Metrics;
 struct DecoderSettings;
 
 struct Services {
@@ -21,6 +22,7 @@ struct Services {
   GenerationService& generation;
   JobRunner& runner;
   const DecoderSettings& decoder;
+  Metrics& metrics;
   TimePoint started_at;
 };
 

@@ -89,6 +89,8 @@ std::optional<std::string> Registry::verify_audit_chain() const {
   return fault_in_audit_chain(tx);
 }
 
+bool Registry::is_writable() const noexcept { return !database_->last_commit_failed(); }
+
 Counts Registry::counts() const {
   Transaction tx(*database_, Transaction::Kind::read, "counting");
   Counts counts;

@@ -214,6 +214,7 @@ class Registry {
   enum class Depth { quick, deep };
   std::vector<std::string> verify(Depth depth = Depth::deep) const;
   Counts counts() const;
+  bool is_writable() const noexcept;  // whether the last commit went through; true before the first
   // Erases the bytes that nothing reaches (upkeep.h says what does). Rows, numbers and the audit stay. Everything that
   // is kept is hashed first: Error{corrupt}, and nothing is erased, if any of it is damaged or the storage has failed
   // since the start. Error{busy} while a backup runs.

@@ -189,8 +189,10 @@ Transaction::~Transaction() {
 void Transaction::script(const std::string& sql) { database_.run(sql, doing_); }
 
 void Transaction::commit() {
+  database_.last_commit_failed_ = true;
   announce_durable_step("commit", database_.path());
   database_.run("COMMIT", doing_);
+  database_.last_commit_failed_ = false;
   open_ = false;
 }
 

@@ -33,6 +33,7 @@ class Database {
   void execute(const std::string& sql, std::string_view doing);
   // SQLite has met a disk that does not read or write, or bytes that are not what they were. A full disk is neither.
   bool storage_failed() const noexcept { return storage_failed_; }
+  bool last_commit_failed() const noexcept { return last_commit_failed_; }
 
  private:
   friend class Transaction;
@@ -47,6 +48,7 @@ class Database {
   sqlite3* handle_ = nullptr;
   std::mutex mutex_;
   std::atomic<bool> storage_failed_{false};
+  std::atomic<bool> last_commit_failed_{false};
 };
 
 // Bytes to be bound as a BLOB; a plain std::string_view is bound as TEXT.

@@ -96,6 +96,17 @@ struct Status {
   std::vector<std::string> warnings{};
 };
 
+struct CheckInfo {
+  std::string name{};
+  bool ok = false;
+  std::string message{};
+};
+
+struct Readiness {  // GET /readyz
+  bool ready = false;
+  std::vector<CheckInfo> checks{};
+};
+
 struct Health {
   std::string status{};
 };

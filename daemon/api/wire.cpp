@@ -249,6 +249,8 @@ CONCEPTD_WIRE(TokenAnswer) { field("token", v.token); }
 CONCEPTD_WIRE(TokenCreated) { field("token", v.token), field("secret", v.secret); }
 CONCEPTD_WIRE(TokenList) { field("tokens", v.tokens); }
 
+CONCEPTD_WIRE(CheckInfo) { field("name", v.name), field("ok", v.ok), field("message", v.message); }
+CONCEPTD_WIRE(Readiness) { field("ready", v.ready), field("checks", v.checks); }
 CONCEPTD_WIRE(Health) { field("status", v.status); }
 
 namespace {
@@ -337,6 +339,7 @@ CONCEPTD_ANSWER(Status)
 CONCEPTD_ANSWER(TokenAnswer)
 CONCEPTD_ANSWER(TokenCreated)
 CONCEPTD_ANSWER(TokenList)
+CONCEPTD_ANSWER(Readiness)
 CONCEPTD_ANSWER(Health)
 
 }  // namespace conceptd::api

@@ -1,0 +1,79 @@
+// Goal: whoever watches the daemon from outside learns whether it lives, whether it can serve, and how it does, and
+// reads nothing there that a client wrote.
+#include <atomic>
+
+#include "core/file_io.h"
+#include "tests/daemon/daemon_fixture.h"
+
+namespace conceptd::daemon::test {
+namespace {
+
+class Health : public DaemonTest {
+ protected:
+  Health() {
+    set_durable_step_hook([this](const DurableStep&) {
+      if (full_) throw Error(Code::exhausted, "no space is left on the device");
+    });
+  }
+  ~Health() override {
+    full_ = false;
+    stop();
+    set_durable_step_hook({});
+  }
+  cli::Reply ask(const std::string& path) { return client().exchange("GET", path, {}, 30s); }
+  // The failing checks of /readyz.
+  std::vector<std::string> failing() {
+    const cli::Reply reply = ask("/readyz");
+    const auto answer = api::decode_answer<api::Readiness>(Json::parse(reply.body));
+    std::vector<std::string> names;
+    for (const api::CheckInfo& check : answer.checks)
+      if (!check.ok) names.push_back(check.name);
+    EXPECT_EQ(reply.status, names.empty() ? 200 : 503);
+    EXPECT_EQ(answer.ready, names.empty());
+    return names;
+  }
+  std::atomic<bool> full_ = false;
+};
+
+TEST_F(Health, IsReadyWhenItCanServe) {
+  start();
+  EXPECT_THAT(failing(), testing::IsEmpty());
+  add_and_learn("kettle-7");
+  EXPECT_THAT(failing(), testing::IsEmpty());
+}
+
+TEST_F(Health, SaysWhatIsMissingUntilItIsThereAgain) {
+  config_.disk_floor_mb = 1 << 24;  // 16 TB
+  start();
+  EXPECT_THAT(failing(), testing::ElementsAre("disk"));
+  full_ = true;
+  EXPECT_EQ(refused("learning/pause", Json::object()).second.code, "exhausted");
+  EXPECT_THAT(failing(), testing::ElementsAre("disk", "registry"));
+  EXPECT_EQ(ask("/healthz").status, 200) << "it lives all the same";
+  full_ = false;
+  client().post("learning/pause", Json::object());
+  EXPECT_THAT(failing(), testing::ElementsAre("disk"));
+}
+
+TEST_F(Health, CountsWhatItDoesInPrometheussForm) {
+  start();
+  add_and_learn("kettle-7");
+  generate("a <kettle-7> on the beach");
+  refused("generate", {{"prompt", "a <secret-plan>"}});
+  ask("/api/v1/concepts/secret-plan/nothing");
+  ask("/secret-plan");
+  const cli::Reply reply = ask("/metrics");
+  ASSERT_EQ(reply.status, 200);
+  for (const char* line :
+       {"conceptd_ready 1", "conceptd_state_id 1", "conceptd_concepts 1", "conceptd_pictures_total 1",
+        "conceptd_jobs{state=\"done\"} 1", "conceptd_learning_paused 0", "process_resident_memory_bytes ",
+        "conceptd_requests_total{code=\"200\",method=\"POST\",route=\"generate\"} 1",
+        "conceptd_requests_total{code=\"404\",method=\"GET\",route=\"other\"} 2",
+        "# TYPE conceptd_request_seconds histogram"})
+    EXPECT_THAT(reply.body, HasSubstr(line));
+  EXPECT_EQ(reply.body.find("secret"), std::string::npos) << "no client's words";
+  EXPECT_EQ(reply.body.find("kettle"), std::string::npos) << "and no names";
+}
+
+}  // namespace
+}  // namespace conceptd::daemon::test
