@@ -207,7 +207,7 @@ void HttpSession::watch_for_hang_up(std::shared_ptr<std::atomic<bool>> abandoned
   watch_.expires_after(kHangUpLooked);
   watch_.async_wait([weak = weak_from_this(), abandoned = std::move(abandoned)](error_code cancelled) mutable {
     const auto self = weak.lock();
-    if (cancelled || !self) return;
+    if (cancelled || !self || !self->busy_) return;
     pollfd end{.fd = self->stream_.socket().native_handle(), .events = 0, .revents = 0};
     if (!self->peer_.local) end.events = POLLRDHUP;
     if (::poll(&end, 1, 0) > 0)
