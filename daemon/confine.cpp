@@ -120,6 +120,7 @@ void confine(int fd, const ConfineLimits& limits) {
   limit(RLIMIT_CPU, static_cast<rlim_t>(limits.cpu_s), "CPU");
   limit(RLIMIT_CORE, 0, "core dumps");
   limit(RLIMIT_FSIZE, 0, "files");
+  ::signal(SIGXFSZ, SIG_IGN);  // where stderr is a file: no last words, and the end that it had
   limit(RLIMIT_NPROC, 0, "processes");
   if (kConfinesMemory) limit(RLIMIT_AS, mapped_bytes() + limits.memory_bytes, "memory");
   limit(RLIMIT_NOFILE, 1, "descriptors");  // 0 is taken, so none can be opened; poll() needs room for one

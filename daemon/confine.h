@@ -8,7 +8,7 @@ namespace conceptd::daemon {
 
 struct ConfineLimits {
   std::size_t memory_bytes = 768u << 20;  // beyond what is mapped already; a picture of 40 megapixels takes 500 MB
-  int cpu_s = 60;
+  int cpu_s = 300;                        // 30 photos of 40 megapixels on a slow machine
 };
 
 // False under a sanitizer, which needs what confine() takes: only descriptors and CPU are limited there.

@@ -36,10 +36,15 @@ std::vector<std::string> warnings_about_others(const Services& services, const s
   std::map<Digest, std::string> known;
   for (const registry::ConceptRecord& record : services.registry.list())
     for (const registry::Photo& photo : record.photos) known.emplace(photo.digest, record.name);
-  std::vector<std::string> warnings;
+  std::map<std::string, std::string> shared;  // by the other concept
   for (std::size_t i = 0; i < photos.size(); ++i)
-    if (const auto found = known.find(Digest::of(photos[i].bytes)); found != known.end())
-      warnings.push_back(who[i] + " is a photo of " + found->second + " too; two names for one thing learn it twice");
+    if (const auto found = known.find(Digest::of(photos[i].bytes)); found != known.end()) {
+      std::string& list = shared[found->second];
+      list += (list.empty() ? "" : ", ") + who[i];
+    }
+  std::vector<std::string> warnings;
+  for (const auto& [name, list] : shared)
+    warnings.push_back(name + " has these photos too, and two names for one thing learn it twice: " + list);
   return warnings;
 }
 
