@@ -51,8 +51,9 @@ TEST_F(AccessOver, TheNetworkEveryRouteAsksWhoYouAre) {
                               HasSubstr("conceptctl token create")))
         << route.pattern;
   }
-  for (const char* line : {"GET /", "GET /api/v1/nothing", "DELETE /api/v1/concepts", "OPTIONS /api/v1/concepts",
-                           "GET /healthz/", "GET //healthz", "GET /healthz%00", "BREW /coffee"})
+  for (const char* line :
+       {"GET /", "GET /api/v1/nothing", "DELETE /api/v1/concepts", "OPTIONS /api/v1/concepts", "GET /readyz",
+        "GET /metrics", "GET /healthz/", "GET //healthz", "GET /healthz%00", "BREW /coffee"})
     EXPECT_EQ(status_of(ask_over_tcp(line)), 401) << line;
   EXPECT_EQ(status_of(ask_over_tcp("GET /healthz")), 200) << "which says nothing but that somebody is there";
 }
