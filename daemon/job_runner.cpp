@@ -16,6 +16,9 @@ constexpr auto kPoll = 100ms;
 constexpr auto kIdle = 5s;
 constexpr auto kPatience = 3s;  // with a worker that was told to end
 constexpr int kRebasesMax = 3;
+// Pictures come first, but whoever asks for them all night must not keep a concept from ever being learnt: a worker
+// that has waited so long may work so long.
+constexpr auto kWaitsAtMost = 10s, kThenWorks = 1s;
 
 // The job is no longer ours: cancelled, or its lease is lost, or the daemon stops.
 struct Abandoned {
@@ -225,7 +228,7 @@ std::optional<WorkerResult> JobRunner::take(const Job& job, const std::string& b
 }
 
 WorkerResult JobRunner::supervise(const Job& job, WorkerProcess& worker) {
-  auto heard = Monotonic::now(), beaten = Monotonic::time_point{};
+  auto heard = Monotonic::now(), beaten = Monotonic::time_point{}, turned = beaten;
   bool waiting = false, may_work = true;
   std::string bytes;
   for (;;) {
@@ -240,11 +243,13 @@ WorkerResult JobRunner::supervise(const Job& job, WorkerProcess& worker) {
       may_work = beat(job, progress);
       beaten = Monotonic::now();
     }
-    const bool give_way = !may_work || (settings_.must_give_way && settings_.must_give_way());
+    const auto since_turn = Monotonic::now() - turned;
+    const bool busy = settings_.must_give_way && settings_.must_give_way();
+    const bool give_way = !may_work || (busy && (waiting ? since_turn < kWaitsAtMost : since_turn >= kThenWorks));
     if (give_way != waiting) {
       worker.channel().send(pack(ToWorker(give_way ? Control::pause : Control::resume)));
       waiting = give_way;
-      heard = Monotonic::now();
+      heard = turned = Monotonic::now();
     }
     if (!waiting && Monotonic::now() - heard > std::chrono::seconds(settings_.stall_s))
       throw Error(Code::unavailable, "the worker said nothing for " + std::to_string(settings_.stall_s) + " s");

@@ -104,6 +104,21 @@ TEST_F(LongJobs, APauseHasAnEndThatMakesSense) {
   EXPECT_FALSE(status().paused);
 }
 
+TEST_F(LongJobs, AreNotStarvedByPictures) {
+  before_step_ = [](int) { std::this_thread::sleep_for(20ms); };
+  start();
+  std::atomic<bool> enough = false;
+  std::vector<std::thread> people;
+  for (int k = 0; k < 3; ++k)
+    people.emplace_back([&] {
+      while (!enough) generate("a kettle");
+    });
+  const api::JobInfo job = wait_for(add("steady", "other"));
+  enough = true;
+  for (std::thread& person : people) person.join();
+  EXPECT_EQ(job.state, "done") << job.error_message;
+}
+
 // A disk without room: whatever would become durable fails, as the file room says it.
 class FullDisk : public LongJobs {
  protected:

@@ -91,6 +91,7 @@ class Person {
 
   void live_until(Monotonic::time_point end) {
     while (Monotonic::now() < end) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(pick(1000)));  // people think
       const int what = pick(100);
       if (what < 6)
         ask("add", "POST", "concepts", photos(), {"conflict", "busy"});
