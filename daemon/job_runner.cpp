@@ -161,7 +161,8 @@ void JobRunner::run() {
 
 void JobRunner::run_job(const Job& job) {
   spdlog::info("job {}: learning {}, attempt {} of {}", job.id, job.name, job.attempts, job.attempts_max);
-  std::shared_ptr<Error> failure;
+  std::optional<Error> failure;
+  bool again = false;
   try {
     const std::int64_t head = registry_.head()->id;
     const std::optional<int> parent = registry_.show(registry::ConceptName::parse(job.name)).live_version;
@@ -180,12 +181,11 @@ void JobRunner::run_job(const Job& job) {
     spdlog::info("job {} ({}): {}", job.id, job.name, abandoned.stopping ? "goes back to the queue" : "was cancelled");
     if (abandoned.stopping) registry_.jobs().release(job.id, job.fence);
     return;
-  } catch (const Hopeless& error) {
-    failure = std::make_shared<Hopeless>(error);
   } catch (const Error& error) {
-    failure = std::make_shared<Error>(error);
+    failure = error;
+    again = may_pass(error);
   }
-  const auto state = registry_.jobs().fail(job.id, job.fence, failure->code(), failure->what(), may_pass(*failure));
+  const auto state = registry_.jobs().fail(job.id, job.fence, failure->code(), failure->what(), again);
   spdlog::warn("job {} ({}) failed: {}; it is {} now", job.id, job.name, failure->what(), to_string(state));
 }
 

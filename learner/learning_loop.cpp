@@ -26,6 +26,7 @@ double LearningLoop::seconds() const {
 
 void LearningLoop::resume() {
   if (request_.checkpoint.empty()) return;
+  const RunState fresh{.step = 0, .slowing = 1, .tries = 0, .tensors = memory_.save()};
   try {
     auto found = parse_checkpoint(request_.checkpoint, run_);
     memory_.restore(found.now);
@@ -34,14 +35,13 @@ void LearningLoop::resume() {
     seconds_before_ = found.seconds;
     note_ = "goes on after step " + std::to_string(now_.step);
   } catch (const Error& error) {
+    memory_.restore(fresh);  // a broken one may have been taken in half
     note_ = std::string(error.what()) + ", so this begins anew";
   }
 }
 
 void LearningLoop::run(const TakeStep& take_step, const Preview& preview) {
-  const auto fresh = memory_.save();
   resume();
-  if (now_.step == 0) memory_.restore({.step = 0, .slowing = 1, .tries = 0, .tensors = fresh});
   while (now_.step < plan_.steps) {
     if (now_.step % kGoodEvery == 0 && (good_.tensors.empty() || good_.step != now_.step))
       good_ = {.step = now_.step, .slowing = now_.slowing, .tries = now_.tries, .tensors = memory_.save()};

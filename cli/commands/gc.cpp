@@ -1,9 +1,9 @@
 #include <CLI/CLI.hpp>
-#include <charconv>
 #include <memory>
 #include <ostream>
 
 #include "cli/command.h"
+#include "cli/duration.h"
 #include "cli/text.h"
 #include "daemon/api/wire.h"
 
@@ -18,19 +18,11 @@ struct Options {
   bool dry_run = false;
 };
 
-// "30d", "12h", "45m", "10s", or seconds.
 std::int64_t seconds_in(const std::string& text) {
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const std::string unit(end, text.data() + text.size());
-  const std::int64_t scale = unit == "d"                 ? 86'400
-                             : unit == "h"               ? 3600
-                             : unit == "m"               ? 60
-                             : unit == "s" || unit == "" ? 1
-                                                         : 0;
-  if (error != std::errc() || number < 0 || number > 1'000'000'000 || scale == 0)
+  const auto age = parse_duration(text);
+  if (!age || !age->is_whole || age->number > 1'000'000'000)
     throw Error(Code::invalid, "'" + text + "' is no age; write 30d, 12h, 45m or 10s", "--older-than");
-  return number * scale;
+  return static_cast<std::int64_t>(age->seconds());
 }
 
 int gc(const Context& context, Options& options) {

@@ -3,6 +3,7 @@
 #include <ostream>
 
 #include "cli/command.h"
+#include "cli/duration.h"
 #include "cli/text.h"
 #include "core/error.h"
 #include "daemon/api/wire.h"
@@ -15,24 +16,11 @@ struct Options {
   std::string duration;
 };
 
-// "90", "90s", "45m", "8h", "2d": seconds.
 double seconds_from(const std::string& text) {
-  std::size_t read = 0;
-  double value = 0;
-  try {
-    value = std::stod(text, &read);
-  } catch (const std::exception&) {
-    read = 0;
-  }
-  const std::string unit = text.substr(read);
-  const double factor = unit.empty() || unit == "s" ? 1
-                        : unit == "m"               ? 60
-                        : unit == "h"               ? 3600
-                        : unit == "d"               ? 86'400
-                                                    : 0;
-  if (read == 0 || factor == 0 || !(value > 0))
+  const auto duration = parse_duration(text);
+  if (!duration || !(duration->number > 0))
     throw Error(Code::invalid, "'" + text + "' is no duration; write 90s, 45m, 8h or 2d", "for");
-  return value * factor;
+  return duration->seconds();
 }
 
 int report_pause(const Context& context, const Json& answer) {

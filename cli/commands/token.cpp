@@ -8,6 +8,7 @@
 #include <ostream>
 
 #include "cli/command.h"
+#include "cli/duration.h"
 #include "cli/text.h"
 #include "daemon/api/choices.h"
 #include "daemon/api/limits.h"
@@ -22,17 +23,17 @@ struct Options {
   std::string out;
 };
 
+constexpr double kNumberMax = 999'999;
+
 // "90d", "12h", "30m", "never".
 std::int64_t lifetime_s(const std::string& text) {
   if (text == "never") return 0;
-  long long count = 0;
-  char unit = 0, rest = 0;
-  const int read = std::sscanf(text.c_str(), "%6lld%c%c", &count, &unit, &rest);
-  const std::int64_t seconds = unit == 'd' ? 86'400 : unit == 'h' ? 3600 : unit == 'm' ? 60 : 0;
-  if (read != 2 || count < 1 || seconds == 0 || count * seconds > api::kTokenLifetimeMax_s)
+  const auto lifetime = parse_duration(text);
+  if (!lifetime || !lifetime->is_whole || lifetime->number < 1 || lifetime->number > kNumberMax ||
+      lifetime->unit == 0 || lifetime->unit == 's' || lifetime->seconds() > api::kTokenLifetimeMax_s)
     throw Error(Code::invalid, "'" + text + "' is no lifetime; write it as 90d, 12h, 30m or never, at most 3650d",
                 "expires");
-  return count * seconds;
+  return static_cast<std::int64_t>(lifetime->seconds());
 }
 
 // The file of a secret: made before the secret, so that none is lost, new, and nobody else's to read from its first

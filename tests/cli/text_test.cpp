@@ -4,6 +4,8 @@
 
 #include <sstream>
 
+#include "cli/duration.h"
+
 namespace conceptd::cli {
 namespace {
 
@@ -46,6 +48,19 @@ TEST(Text, ColumnsStandStraight) {
 TEST(Text, TheNearestWordIsOffered) {
   EXPECT_EQ(nearest("genrate", {"list", "generate", "status"}), std::vector<std::string>{"generate"});
   EXPECT_TRUE(nearest("xyz", {"list", "generate"}).empty());
+}
+
+TEST(Durations, AreANumberAndAUnit) {
+  EXPECT_EQ(parse_duration("90")->seconds(), 90);
+  EXPECT_EQ(parse_duration("10s")->seconds(), 10);
+  EXPECT_EQ(parse_duration("45m")->seconds(), 2700);
+  EXPECT_EQ(parse_duration("1.5h")->seconds(), 5400);
+  EXPECT_EQ(parse_duration("30d")->seconds(), 30 * 86'400);
+  EXPECT_TRUE(parse_duration("2h")->is_whole);
+  EXPECT_FALSE(parse_duration("2.0h")->is_whole);
+  EXPECT_EQ(parse_duration("90")->unit, 0);
+  for (const char* text : {"", "h", "-1h", "1w", "1hh", "1 h", " 1h", "inf", "nan", "1e3s", "0x10", "+1h"})
+    EXPECT_FALSE(parse_duration(text)) << text;
 }
 
 }  // namespace

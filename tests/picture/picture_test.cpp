@@ -2,14 +2,16 @@
 // written here with the codecs themselves, then bent byte by byte.
 #include "core/picture/picture.h"
 
-#include <turbojpeg.h>
-#include <webp/encode.h>
 #include <zlib.h>
 
+#include "tests/support/bent_pictures.h"
 #include "tests/support/expect_error.h"
 
 namespace conceptd::picture {
 namespace {
+
+using test::jpeg_of;
+using test::webp_of;
 
 // Four corners of four colours, so that any turn shows.
 Picture corners(int width, int height) {
@@ -22,26 +24,6 @@ Picture corners(int width, int height) {
       picture.rgb.insert(picture.rgb.end(), colour, colour + 3);
     }
   return picture;
-}
-
-std::string jpeg_of(const Picture& picture) {
-  tjhandle handle = tjInitCompress();
-  unsigned char* out = nullptr;
-  unsigned long size = 0;
-  tjCompress2(handle, picture.rgb.data(), picture.width, 0, picture.height, TJPF_RGB, &out, &size, TJSAMP_444, 95, 0);
-  std::string bytes(reinterpret_cast<char*>(out), size);
-  tjFree(out);
-  tjDestroy(handle);
-  return bytes;
-}
-
-std::string webp_of(const Picture& picture) {
-  std::uint8_t* out = nullptr;
-  const std::size_t size =
-      WebPEncodeLosslessRGB(picture.rgb.data(), picture.width, picture.height, 3 * picture.width, &out);
-  std::string bytes(reinterpret_cast<char*>(out), size);
-  WebPFree(out);
-  return bytes;
 }
 
 // A JPEG with an EXIF segment that says only how it is turned.
