@@ -4,6 +4,7 @@
 #include "core/file_io.h"
 #include "learner/pretrain/caption_reading.h"
 #include "learner/pretrain/latent_pool.h"
+#include "learner/pretrain/noun_attention.h"
 #include "learner/pretrain/sampling.h"
 #include "learner/pretrain/step_loop.h"
 #include "learner/pretrain/text_model.h"
@@ -13,7 +14,7 @@ using diffusion::UNet2DConditionModel;
 namespace fs = std::filesystem;
 
 namespace {
-constexpr double kCaptionDropout = .1, kMinSnr = 5;
+constexpr double kCaptionDropout = .1, kMinSnr = 5, kNounWeight = .05;
 constexpr int64_t kFresh = 4;
 
 diffusion::UNetConfig config(const diffusion::AutoencoderKLConfig& vae, int64_t text_width) {
@@ -53,11 +54,14 @@ nlohmann::json begun_at(const fs::path& published) {
 }
 
 struct Loss {
-  Tensor weighted;              // scalar
+  Tensor weighted;              // scalar: the denoiser's
   double noisy = 0, clean = 0;  // plain error of v over the upper and the lower half of the schedule
+  Tensor nouns;                 // scalar
+  double noun_share = 0;
 };
 
-Loss loss_of(UNet2DConditionModel& unet, const Tensor& latents, const Tensor& context, const Tensor& alphas) {
+Loss loss_of(UNet2DConditionModel& unet, const Tensor& latents, const Tensor& context, const Nouns& nouns,
+             const Tensor& alphas) {
   const auto b = latents.size(0);
   // One timestep from each of b equal slices of the schedule: the same distribution, less variance.
   const auto t =
@@ -65,12 +69,13 @@ Loss loss_of(UNet2DConditionModel& unet, const Tensor& latents, const Tensor& co
   const auto a = alphas.index_select(0, t).view({b, 1, 1, 1});
   const auto noise = torch::randn_like(latents);
   const auto noisy = a.sqrt() * latents + (1 - a).sqrt() * noise, target = a.sqrt() * noise - (1 - a).sqrt() * latents;
-  diffusion::Adaptation base;
-  const auto error = (unet(noisy, t, context, base) - target).pow(2).mean({1, 2, 3});
+  NounAttention watched(nouns);
+  const auto error = (unet(noisy, t, context, watched) - target).pow(2).mean({1, 2, 3});
   const auto snr = (a / (1 - a)).view({b});
   const auto upper = (t >= 500).to(torch::kFloat), plain = error.detach();
   const auto mean_over = [&](const Tensor& rows) { return ((plain * rows).sum() / rows.sum()).item<double>(); };
-  return {(error * (snr.clamp_max(kMinSnr) / (snr + 1)).sqrt()).mean(), mean_over(upper), mean_over(1 - upper)};
+  return {(error * (snr.clamp_max(kMinSnr) / (snr + 1)).sqrt()).mean(), mean_over(upper), mean_over(1 - upper),
+          watched.loss(), watched.share()};
 }
 
 std::vector<std::string> grid_captions() {
@@ -137,9 +142,13 @@ void train_unet(const StageOptions& options) {
       const bool dropped = static_cast<double>(random() % 1000) < 1000 * kCaptionDropout;
       captions.push_back(dropped ? "" : world::caption(scene, random));
     }
-    const auto loss = loss_of(replicas[replica], batch.latents, frozen.states(captions), alphas);
-    loss.weighted.backward();
-    return {{"loss", loss.weighted.item<double>()}, {"noisy", loss.noisy}, {"clean", loss.clean}};
+    const auto loss =
+        loss_of(replicas[replica], batch.latents, frozen.states(captions), find_nouns(captions, batch.scenes), alphas);
+    (loss.weighted + kNounWeight * loss.nouns).backward();
+    return {{"loss", loss.weighted.item<double>()},
+            {"noisy", loss.noisy},
+            {"clean", loss.clean},
+            {"nouns", loss.noun_share}};
   };
   const auto publish = [&](const Tensor& weights, const nlohmann::json& progress) {
     shown.values().copy_(weights);

@@ -74,7 +74,7 @@ Instance draw_instance(Random& random, const Breadth& breadth, std::optional<int
   if (!chance(random, breadth.second_colour)) instance.second = instance.first;
   if (chance(random, breadth.pattern))
     instance.pattern = 1 + pick(random, static_cast<int>(pattern_words().size()) - 1);
-  instance.period = between(random, .175, .245);
+  instance.period = between(random, .27, .37);
   instance.direction = pick(random, 3);
   if (chance(random, breadth.badge)) instance.badge = 1 + pick(random, static_cast<int>(badge_words().size()) - 1);
   instance.badge_x = between(random, -.035, .035);
