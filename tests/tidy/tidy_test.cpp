@@ -80,14 +80,17 @@ Offences lines_that_match(const std::regex& pattern, const std::function<bool(co
 const std::map<std::string, std::set<std::string>> kFloors{
     {"core", {}},
     {"core/net", {"core"}},
+    {"core/pack", {"core"}},
     {"core/picture", {"core"}},
     {"registry", {"core"}},
     {"diffusion", {"core", "core/picture"}},
     {"daemon/api", {"core"}},
     {"learner/world", {"core", "core/picture"}},
     {"learner", {"core", "core/picture", "diffusion", "learner/world"}},
-    {"cli", {"core", "core/net", "core/picture", "daemon/api"}},
-    {"daemon", {"core", "core/net", "core/picture", "registry", "diffusion", "daemon/api", "learner/world", "learner"}},
+    {"cli", {"core", "core/net", "core/pack", "core/picture", "daemon/api"}},
+    {"daemon",
+     {"core", "core/net", "core/pack", "core/picture", "registry", "diffusion", "daemon/api", "learner/world",
+      "learner"}},
 };
 
 // The longest room that the path lies in; empty for tests and benches, which may see everything.
