@@ -9,7 +9,7 @@ constexpr std::string_view kSelect =
     "SELECT c.id, c.name, c.class_word, c.created_by, c.created_at, c.removed_at, c.newest_version,"
     "  (SELECT e.version FROM state_entry e WHERE e.state = (SELECT state FROM head) AND e.concept = c.id),"
     "  (SELECT max(j.id) FROM job j WHERE j.concept = c.id AND j.state IN ('queued', 'running')),"
-    "  p.version, p.reason, p.actor, p.created_at"
+    "  p.version, p.reason, p.actor, p.created_at, EXISTS (SELECT 1 FROM import i WHERE i.concept = c.id)"
     " FROM concept c LEFT JOIN pin p ON p.concept = c.id ";
 
 ConceptRow read_row(const Statement& row) {
@@ -23,7 +23,9 @@ ConceptRow read_row(const Statement& row) {
                   .removed_at = row.maybe(5, &Statement::time),
                   .live_version = row.maybe(7, &Statement::number),
                   .newest_version = row.number(6),
-                  .active_job = row.maybe(8, &Statement::integer)};
+                  .active_job = row.maybe(8, &Statement::integer),
+                  .pin = {},
+                  .imported = row.integer(13) != 0};
   if (!row.is_null(9))
     found.record.pin =
         Pin{.version = row.number(9), .reason = row.text(10), .actor = row.text(11), .created_at = row.time(12)};

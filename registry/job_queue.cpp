@@ -67,7 +67,16 @@ std::optional<Pause> read_pause(Transaction& tx, TimePoint now) {
 Job JobQueue::enqueue(const NewJob& request) {
   Transaction tx(database_, Kind::immediate, "queueing a job");
   std::optional<std::int64_t> concept_id;
-  if (!request.name.empty()) concept_id = require_concept(tx, request.name).id;
+  if (!request.name.empty()) {
+    const ConceptRow owner = require_concept(tx, request.name);
+    concept_id = owner.id;
+    if (request.kind == JobKind::learn && owner.record.photos.empty())
+      throw Error(Code::conflict,
+                  request.name +
+                      " was learnt elsewhere and its photos are not here, so it cannot be learnt again; "
+                      "learn it where they are and import the result, or add it here under another name",
+                  "name");
+  }
   if (request.kind == JobKind::learn && !concept_id)
     throw Error(Code::invalid, "a learn job needs the name of a concept", "name");
   Job job = read_job(tx, insert_job(tx, request, concept_id, queued_max_, clock_.now()));

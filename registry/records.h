@@ -52,6 +52,7 @@ struct ConceptRecord {
   int newest_version = 0;                    // highest number ever given; 0: none yet
   std::optional<std::int64_t> active_job{};  // the newest job that is queued or running
   std::optional<Pin> pin{};
+  bool imported = false;  // it has a version that was learnt elsewhere; then it may have no photos
 };
 
 enum class JobKind { learn, consolidate, evaluate, import };
@@ -110,6 +111,7 @@ struct Version {
   std::vector<Digest> photos{};     // what it learnt from
   std::optional<Digest> preview{};  // a PNG: Registry::preview()
   std::optional<std::int64_t> job{};
+  Json origin{};  // where it was learnt, as the pack says that brought it; null: here
   TimePoint created_at{};
   bool published = false;   // it is or was in some state
   bool live = false;        // it is in the head state

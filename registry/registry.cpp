@@ -1,5 +1,6 @@
 #include "registry/registry.h"
 
+#include "registry/answer_store.h"
 #include "registry/blob_store.h"
 #include "registry/disk.h"
 #include "registry/migrate.h"
@@ -45,6 +46,7 @@ Registry::Registry(const fs::path& root, const Clock& clock, RegistryLimits limi
   sweep_unfinished_backups(root_ / "backups");
   migrate(*database_, embedded_migrations(), clock_, root_ / "backups");
   tokens_ = std::make_unique<TokenStore>(*database_, clock_);
+  answers_ = std::make_unique<AnswerStore>(*database_, clock_);
   Transaction tx(*database_, Transaction::Kind::immediate, "opening the registry");
   if (tx.value("SELECT count(*) FROM head") == 0) {
     const TimePoint now = clock_.now();

@@ -27,8 +27,12 @@
 
 namespace conceptd::registry {
 
+class AnswerStore;
 class BlobStore;
 class TokenStore;
+struct ExportedVersion;  // registry/exchange.h
+struct ImportRequest;
+struct VersionName;
 
 struct RegistryLimits {
   int photos_max = 30;  // a concept
@@ -153,6 +157,10 @@ class Registry {
 
   TokenStore& tokens() noexcept { return *tokens_; }
 
+  // --- Answers that were given, for requests that are repeated ----------------------------------------------------
+
+  AnswerStore& answers() noexcept { return *answers_; }
+
   // --- Versions -------------------------------------------------------------------------------------------------
 
   // Stores the delta and its row; nobody is served by it yet.
@@ -176,6 +184,16 @@ class Registry {
   Alias set_alias(const ConceptName& name, const std::string& alias, int number, const std::string& actor);
   void remove_alias(const ConceptName& name, const std::string& alias, const std::string& actor);  // Error{not_found}
   std::vector<Alias> aliases(const ConceptName& name) const;                                       // by name
+
+  // --- Between sites ----------------------------------------------------------------------------------------------
+
+  // These versions with their bytes, in the order asked for; the audit says who took them. Error{not_found};
+  // Error{conflict} if their bytes were erased.
+  std::vector<ExportedVersion> export_versions(const std::vector<VersionName>& wanted, const std::string& actor);
+  // Versions that were learnt elsewhere, all of them or none, each under the next number of its concept, which is made
+  // where there is none. They are staged: promote() publishes them. Error{conflict, "name"}: the concept is learnt here
+  // from photos of its own, is of another class, or has these bytes already.
+  std::vector<Version> import_versions(const ImportRequest& request);
 
   // --- States ---------------------------------------------------------------------------------------------------
 
@@ -239,7 +257,8 @@ class Registry {
   const std::unique_ptr<Database> database_;  // provides its own lock: a Transaction holds it
   const std::unique_ptr<BlobStore> photos_;   // needs none
   const std::unique_ptr<JobQueue> jobs_;
-  std::unique_ptr<TokenStore> tokens_;  // made when the schema is there
+  std::unique_ptr<TokenStore> tokens_;    // made when the schema is there
+  std::unique_ptr<AnswerStore> answers_;  // likewise
 
   std::mutex upkeep_mutex_;  // held by a backup and by gc, so that neither sees the other half-way
 

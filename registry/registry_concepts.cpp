@@ -12,12 +12,6 @@ namespace {
 
 using Kind = Transaction::Kind;
 
-void check_class_word(const std::string& word) {
-  const bool bad = std::any_of(word.begin(), word.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; });
-  if (word.empty()) throw Error(Code::invalid, "a concept needs a class word (what kind of thing it is)", "class");
-  if (word.size() > 64 || bad) throw Error(Code::invalid, "the class word must be one printable word", "class");
-}
-
 // All that can be wrong with the request itself, before anything is written.
 void check_request(const AddRequest& request, const RegistryLimits& limits) {
   check_class_word(request.class_word);
@@ -65,6 +59,12 @@ std::int64_t insert_concept(Transaction& tx, const AddRequest& request, TimePoin
 }
 
 }  // namespace
+
+void check_class_word(const std::string& word) {
+  const bool bad = std::any_of(word.begin(), word.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; });
+  if (word.empty()) throw Error(Code::invalid, "a concept needs a class word (what kind of thing it is)", "class");
+  if (word.size() > 64 || bad) throw Error(Code::invalid, "the class word must be one printable word", "class");
+}
 
 void Registry::check_add(const AddRequest& request) const {
   check_request(request, limits_);
@@ -154,7 +154,7 @@ std::shared_ptr<const State> Registry::undelete(const ConceptName& name, const s
   const TimePoint now = clock_.now();
   const ConceptRow found = require_concept(tx, name.str(), true);
   if (!found.record.removed_at) throw Error(Code::conflict, name.str() + " is not removed", "name");
-  if (found.record.photos.empty())
+  if (found.record.photos.empty() && !found.record.imported)
     throw Error(Code::conflict,
                 "the photos of " + name.str() + " were erased by gc; add it again with new ones (its numbers go on)",
                 "name");

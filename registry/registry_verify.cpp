@@ -54,7 +54,8 @@ void check_rows(Transaction& tx, Faults& faults) {
        " AND c.removed_at IS NOT NULL",
        " is in the current state although it was removed"},
       {"SELECT c.name FROM concept c WHERE c.removed_at IS NULL"
-       " AND NOT EXISTS (SELECT 1 FROM concept_photo p WHERE p.concept = c.id)",
+       " AND NOT EXISTS (SELECT 1 FROM concept_photo p WHERE p.concept = c.id)"
+       " AND NOT EXISTS (SELECT 1 FROM import i WHERE i.concept = c.id)",
        " has no photo"},
       {"SELECT c.name FROM pin p JOIN concept c ON c.id = p.concept WHERE NOT EXISTS (SELECT 1 FROM state_entry e"
        " WHERE e.state = (SELECT state FROM head) AND e.concept = p.concept AND e.version = p.version)",

@@ -8,6 +8,26 @@ namespace {
 
 using Kind = Transaction::Kind;
 
+std::vector<Digest> photos_of(const ConceptRow& owner) {
+  std::vector<Digest> photos;
+  for (const Photo& photo : owner.record.photos) photos.push_back(photo.digest);
+  return photos;
+}
+
+std::string read_blob(Transaction& tx, const char* sql, const Digest& digest, const std::string& what) {
+  Statement row = tx.query(sql, digest);
+  if (!row.step()) throw Error(Code::not_found, "there is no " + what + " " + digest.hex());
+  std::string bytes = row.blob(0);
+  if (bytes.empty())
+    throw Error(Code::not_found,
+                "the " + what + " " + digest.hex() + " was erased by gc; choose a version that is kept");
+  if (Digest::of(bytes) != digest)
+    throw Error(Code::corrupt, "the " + what + " " + digest.hex() + " is damaged: its bytes do not match its digest");
+  return bytes;
+}
+
+}  // namespace
+
 void check_version(const NewVersion& version, const RegistryLimits& limits) {
   if (version.method.empty()) throw Error(Code::invalid, "a version needs a method", "method");
   if (version.base_fingerprint.empty()) throw Error(Code::invalid, "a version needs its base's fingerprint", "base");
@@ -23,7 +43,7 @@ void check_version(const NewVersion& version, const RegistryLimits& limits) {
 }
 
 Version insert_version(Transaction& tx, const ConceptRow& owner, const NewVersion& version,
-                       std::optional<std::int64_t> job, TimePoint now) {
+                       const std::vector<Digest>& learnt_from, std::optional<std::int64_t> job, TimePoint now) {
   const Digest delta = Digest::of(version.delta);
   tx.run("INSERT INTO delta (digest, bytes, created_at) VALUES (?, ?, ?) ON CONFLICT (digest) DO NOTHING", delta,
          Blob{version.delta}, now);
@@ -39,7 +59,7 @@ Version insert_version(Transaction& tx, const ConceptRow& owner, const NewVersio
       tx.run("DELETE FROM erasure WHERE digest = ? AND kind = 'preview'", preview);
   }
   Json photos = Json::array();
-  for (const Photo& photo : owner.record.photos) photos.push_back(photo.digest.hex());
+  for (const Digest& photo : learnt_from) photos.push_back(photo.hex());
   const int number = owner.record.newest_version + 1;
   tx.run("UPDATE concept SET newest_version = ? WHERE id = ?", number, owner.id);
   tx.run(
@@ -61,25 +81,16 @@ Json detail_of(const Version& version) {
   return detail;
 }
 
-std::string read_blob(Transaction& tx, const char* sql, const Digest& digest, const std::string& what) {
-  Statement row = tx.query(sql, digest);
-  if (!row.step()) throw Error(Code::not_found, "there is no " + what + " " + digest.hex());
-  std::string bytes = row.blob(0);
-  if (bytes.empty())
-    throw Error(Code::not_found,
-                "the " + what + " " + digest.hex() + " was erased by gc; choose a version that is kept");
-  if (Digest::of(bytes) != digest)
-    throw Error(Code::corrupt, "the " + what + " " + digest.hex() + " is damaged: its bytes do not match its digest");
-  return bytes;
+std::string read_delta(Transaction& tx, const Digest& digest) {
+  return read_blob(tx, "SELECT bytes FROM delta WHERE digest = ?", digest, "delta");
 }
-
-}  // namespace
 
 Version Registry::stage_version(const NewVersion& version, const std::string& actor) {
   check_version(version, limits_);
   Transaction tx(*database_, Kind::immediate, "storing a version of " + version.name.str());
   const TimePoint now = clock_.now();
-  Version staged = insert_version(tx, require_concept(tx, version.name.str()), version, std::nullopt, now);
+  const ConceptRow owner = require_concept(tx, version.name.str());
+  Version staged = insert_version(tx, owner, version, photos_of(owner), std::nullopt, now);
   append_audit(tx, now, actor, "stage", staged.name, detail_of(staged));
   tx.commit();
   return staged;
@@ -99,7 +110,7 @@ CommitOutcome Registry::commit_learned(const CommitRequest& request) {
   std::shared_ptr<const State> state = head_in(tx);
   if (accepted && !held && state->id != request.expected_head) return Conflict{state};
 
-  Version version = insert_version(tx, owner, request.version, job.id, now);
+  Version version = insert_version(tx, owner, request.version, photos_of(owner), job.id, now);
   Json detail = detail_of(version);
   if (held) detail["held_by_pin"] = owner.record.pin->version;
   append_audit(tx, now, request.actor, "learnt", name, detail);
@@ -127,7 +138,7 @@ std::vector<Version> Registry::history(const ConceptName& name) const {
 
 std::string Registry::delta(const Digest& digest) const {
   Transaction tx(*database_, Kind::read, "reading a delta");
-  return read_blob(tx, "SELECT bytes FROM delta WHERE digest = ?", digest, "delta");
+  return read_delta(tx, digest);
 }
 
 std::string Registry::preview(const Digest& digest) const {

@@ -36,6 +36,14 @@ void drop_checkpoint(Transaction& tx, std::int64_t id);
 // All that are queued or running for this concept; returns their ids.
 std::vector<std::int64_t> cancel_jobs_of(Transaction& tx, std::int64_t concept_id, TimePoint now);
 
+// Error{invalid} or Error{exhausted} for what no version may be.
+void check_version(const NewVersion& version, const RegistryLimits& limits);
+// The next number of its concept, with its bytes. photos: what it learnt from.
+Version insert_version(Transaction& tx, const ConceptRow& owner, const NewVersion& version,
+                       const std::vector<Digest>& photos, std::optional<std::int64_t> job, TimePoint now);
+Json detail_of(const Version& version);  // for the audit
+std::string read_delta(Transaction& tx, const Digest& digest);
+void check_class_word(const std::string& word);
 std::optional<Version> find_version(Transaction& tx, std::int64_t concept_id, int number);
 std::vector<Version> read_versions(Transaction& tx, std::int64_t concept_id);
 // Error{not_found} naming the newest; with_bytes: Error{conflict} if they were erased.

@@ -12,7 +12,8 @@ constexpr std::string_view kSelectVersion =
     "  EXISTS (SELECT 1 FROM state_entry e WHERE e.concept = v.concept AND e.version = v.number),"
     "  EXISTS (SELECT 1 FROM state_entry e WHERE e.concept = v.concept AND e.version = v.number"
     "    AND e.state = (SELECT state FROM head)),"
-    "  x.erased_at, EXISTS (SELECT 1 FROM gate_override o WHERE o.concept = v.concept AND o.version = v.number)"
+    "  x.erased_at, EXISTS (SELECT 1 FROM gate_override o WHERE o.concept = v.concept AND o.version = v.number),"
+    "  (SELECT i.origin FROM import i WHERE i.concept = v.concept AND i.version = v.number)"
     " FROM version v JOIN concept c ON c.id = v.concept JOIN delta d ON d.digest = v.delta"
     " LEFT JOIN preview p ON p.digest = v.preview LEFT JOIN erasure x ON x.digest = v.delta AND x.kind = 'delta' ";
 
@@ -35,6 +36,7 @@ Version read_version(const Statement& row) {
           .photos = std::move(photos),
           .preview = row.maybe(13, &Statement::digest),
           .job = row.maybe(14, &Statement::integer),
+          .origin = row.maybe(20, &Statement::json).value_or(Json()),
           .created_at = row.time(15),
           .published = row.integer(16) != 0,
           .live = row.integer(17) != 0,

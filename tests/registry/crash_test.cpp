@@ -16,6 +16,8 @@
 #include <cstdlib>
 
 #include "core/file_io.h"
+#include "registry/answer_store.h"
+#include "registry/exchange.h"
 #include "registry/migrate.h"
 #include "registry/restore.h"
 #include "registry/sqlite.h"
@@ -92,6 +94,11 @@ class Life {
     operation([&] { registry_->jobs().resume("tester"); });
     operation([&] { make_token(); });
     operation([&] { registry_->tokens().revoke(registry_->tokens().list().front().id, "tester"); });
+    operation([&] { registry_->export_versions({{name_of("a"), "1"}, {name_of("b"), "1"}}, "tester"); });
+    operation([&] { import({"e", "f"}, "delta e1"); });
+    operation([&] { registry_->promote(name_of("e"), 1, false, "tester", ""); });
+    operation([&] { import({"e"}, "delta e2"); });
+    operation([&] { answer("k"); });
     operation([&] { collect(); });
     operation([&] { registry_->back_up(data() / "backups/night", "tester"); });
     operation([&] { restore_backup(data() / "backups/night", root_ / "restored", clock_, "tester"); });
@@ -141,6 +148,23 @@ class Life {
   void make_token() {
     if (registry_->tokens().list().empty())
       registry_->tokens().create({.name = "alice", .role = Role::creator, .actor = "tester"});
+  }
+  // All of them or none, so a second try finds none or all.
+  void import(const std::vector<std::string>& names, const std::string& delta) {
+    ImportRequest request{.pack = Digest::of(delta), .signer = std::string(64, 'a'), .actor = "tester"};
+    for (const std::string& name : names) {
+      request.versions.push_back({.version = result_for(name, delta + name), .class_word = "kettle"});
+      request.versions.back().version.preview_png.clear();
+    }
+    registry_->import_versions(request);
+  }
+  void answer(const std::string& key) {
+    const KeyedRequest request{.caller = "tester", .route = "POST /", .key = key, .body = Digest::of("{}")};
+    try {
+      if (!registry_->answers().begin(request)) registry_->answers().finish(request, {.status = 200, .body = "done"});
+    } catch (const Error& error) {
+      if (error.code() != Code::conflict || !failed_) throw;  // begun before, and how it ended is not known
+    }
   }
   void collect() {
     try {
@@ -244,6 +268,7 @@ class Crash : public testing::Test {
     }
 
     registry->jobs().requeue_expired(true);
+    if (registry->jobs().paused()) registry->jobs().resume("tester");
     while (const auto job = registry->jobs().lease_next("w", 60)) registry->jobs().complete(job->id, job->fence);
     const std::int64_t head = registry->head()->id;
     registry->add_concept(request_for("after"));

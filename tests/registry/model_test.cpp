@@ -8,6 +8,7 @@
 #include <random>
 
 #include "core/file_io.h"
+#include "registry/exchange.h"
 #include "registry/restore.h"
 #include "tests/registry/registry_fixture.h"
 
@@ -20,6 +21,7 @@ using Map = std::map<std::string, int>;
 struct Concept {
   bool present = false;  // not removed
   bool has_photos = false;
+  bool imported = false;  // at some time
   TimePoint removed_at{};
   int newest = 0;
   int pin = 0;
@@ -67,7 +69,7 @@ class Life {
 
   void step() {
     const std::string name = std::string(1, static_cast<char>('a' + pick(4)));
-    switch (pick(16)) {
+    switch (pick(17)) {
       case 0:
       case 1:
         return act("add", add(name), [=, this] { registry_->add_concept(request_for(name)); });
@@ -95,6 +97,8 @@ class Life {
         return collect();
       case 14:
         return pick(8) ? reopen() : move_to_a_backup();
+      case 15:
+        return import(name, pick(4) == 0 ? Verdict::rejected : Verdict::accepted);
       default:
         return reopen();
     }
@@ -196,6 +200,8 @@ class Life {
 
   void learn(const std::string& name, Verdict verdict) {
     if (!model_.concepts.contains(name) || !model_.concepts[name].present) return;
+    if (!model_.concepts[name].has_photos)
+      return act("learn without photos", {}, [&] { registry_->jobs().enqueue({.name = name}); });
     Model next = model_;
     Concept& known = next.concepts[name];
     const int number = ++known.newest;
@@ -207,6 +213,24 @@ class Life {
     act("learn", next, [&] {
       registry_->jobs().enqueue({.name = name});
       learn_once(*registry_, name, name + std::to_string(number), verdict);
+    });
+  }
+
+  void import(const std::string& name, Verdict verdict) {
+    Model next = model_;
+    Concept& known = next.concepts[name];
+    const bool taken = known.present && known.has_photos;
+    known.present = known.imported = true;
+    known.has_photos = false;
+    const int number = ++known.newest;
+    known.born[number] = clock_.now();
+    if (verdict == Verdict::rejected) known.rejected.insert(number);
+    act("import", taken ? Outcome() : Outcome(next), [&] {
+      ImportRequest request{.pack = Digest::of(name), .signer = std::string(64, 'a'), .actor = "model"};
+      request.versions.push_back(
+          {.version = result_for(name, name + std::to_string(number), verdict), .class_word = "kettle"});
+      request.versions.back().version.preview_png.clear();
+      registry_->import_versions(request);
     });
   }
 
@@ -319,7 +343,8 @@ class Life {
   void undelete(const std::string& name) {
     Outcome outcome;
     const auto found = model_.concepts.find(name);
-    if (found != model_.concepts.end() && !found->second.present && found->second.has_photos) {
+    if (found != model_.concepts.end() && !found->second.present &&
+        (found->second.has_photos || found->second.imported)) {
       outcome = model_;
       outcome->concepts[name].present = true;
       const int last = found->second.last_live;
