@@ -9,10 +9,13 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <optional>
+#include <thread>
 #include <vector>
 
 #include "cli/text.h"
+#include "core/digest.h"
 #include "core/net/stream.h"
+#include "core/secret.h"
 #include "daemon/api/wire.h"
 
 namespace conceptd::cli {
@@ -24,6 +27,8 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 
 constexpr std::uint64_t kAnswerBytesMax = 1u << 30;
+constexpr std::size_t kKeyBytes = 16;
+constexpr std::chrono::milliseconds kPauses[] = {std::chrono::milliseconds(500), std::chrono::milliseconds(2000)};
 
 Error nobody_there(const Endpoint& endpoint, const error_code& why) {
   std::string message = "no daemon answers at " + endpoint.shown() + " (" + why.message() + "). ";
@@ -136,34 +141,69 @@ std::string path_segment(std::string_view name) {
   return segment;
 }
 
-Reply Client::exchange(const std::string& method, const std::string& path, std::string body,
-                       std::chrono::milliseconds timeout) const {
-  const std::string where = endpoint_.shown();
-  if (!endpoint_.url && where.size() >= sizeof(sockaddr_un::sun_path))
+namespace {
+
+// It hung up on a request that was on its way: nobody here knows whether it was done.
+struct HungUp : Error {
+  using Error::Error;
+};
+
+Reply exchange_once(const Endpoint& endpoint, const std::string& method, const std::string& path, std::string body,
+                    std::chrono::milliseconds timeout, const std::string& key = {}) {
+  const std::string where = endpoint.shown();
+  if (!endpoint.url && where.size() >= sizeof(sockaddr_un::sun_path))
     throw Error(Code::invalid, "the path of a unix socket cannot be this long: " + where, "socket");
   Exchange exchange;
   exchange.request = {http::string_to_verb(method), path, 11};
-  exchange.request.set(http::field::host, endpoint_.url ? net::to_string(endpoint_.url->at) : "conceptd");
+  exchange.request.set(http::field::host, endpoint.url ? net::to_string(endpoint.url->at) : "conceptd");
   exchange.request.set(http::field::connection, "close");
-  if (!endpoint_.token.empty()) exchange.request.set(http::field::authorization, "Bearer " + endpoint_.token);
+  if (!endpoint.token.empty()) exchange.request.set(http::field::authorization, "Bearer " + endpoint.token);
   if (method == "POST") exchange.request.set(http::field::content_type, "application/json");
+  if (!key.empty()) exchange.request.set("Idempotency-Key", key);
   exchange.request.body() = std::move(body);
   exchange.request.prepare_payload();
-  exchange.start(endpoint_);
+  exchange.start(endpoint);
   exchange.io.run_for(timeout);
   if (!exchange.finished)
     throw Error(Code::unavailable, "the daemon at " + where + " has not answered for " +
                                        std::to_string(timeout.count() / 1000) + " s (while " + exchange.step +
                                        "); what was asked may still be done");
   if (*exchange.finished) {
-    if (exchange.step == "connecting") throw nobody_there(endpoint_, *exchange.finished);
+    if (exchange.step == "connecting") throw nobody_there(endpoint, *exchange.finished);
     if (exchange.step == "shaking hands")
-      throw no_trust(endpoint_, net::fault_in_certificate(exchange.stream->tls()), *exchange.finished);
-    throw Error(Code::unavailable, "the daemon at " + where + " hung up while " + exchange.step + " (" +
-                                       exchange.finished->message() + "); its log says why");
+      throw no_trust(endpoint, net::fault_in_certificate(exchange.stream->tls()), *exchange.finished);
+    throw HungUp(Code::unavailable, "the daemon at " + where + " hung up while " + exchange.step + " (" +
+                                        exchange.finished->message() + "); its log says why");
   }
   return {.status = static_cast<int>(exchange.parser.get().result_int()),
           .body = std::move(exchange.parser.get().body())};
+}
+
+// A second time under the same key a request is answered, and not done again; so one that a daemon hung up on (it was
+// restarted, a proxy gave up) is sent again by itself.
+Reply exchange_again(const Endpoint& endpoint, const std::string& path, const std::string& body,
+                     std::chrono::milliseconds timeout) {
+  const std::string key = to_hex(random_bytes(kKeyBytes));
+  try {
+    return exchange_once(endpoint, "POST", path, body, timeout, key);
+  } catch (const HungUp&) {
+    for (const std::chrono::milliseconds pause : kPauses) {
+      std::this_thread::sleep_for(pause);
+      try {
+        return exchange_once(endpoint, "POST", path, body, timeout, key);
+      } catch (const Error& error) {
+        if (error.code() != Code::unavailable) throw;
+      }
+    }
+    throw;
+  }
+}
+
+}  // namespace
+
+Reply Client::exchange(const std::string& method, const std::string& path, std::string body,
+                       std::chrono::milliseconds timeout) const {
+  return exchange_once(endpoint_, method, path, std::move(body), timeout);
 }
 
 std::string Client::accepted(const Reply& reply) const {
@@ -178,7 +218,8 @@ std::string Client::get_bytes(const std::string& target) const {
 Json Client::get(const std::string& target) const { return parse_json(get_bytes(target), "the daemon's answer"); }
 
 Json Client::post(const std::string& target, const Json& body, std::chrono::milliseconds timeout) const {
-  return parse_json(accepted(exchange("POST", "/api/v1/" + target, text_of(body), timeout)), "the daemon's answer");
+  return parse_json(accepted(exchange_again(endpoint_, "/api/v1/" + target, text_of(body), timeout)),
+                    "the daemon's answer");
 }
 
 }  // namespace conceptd::cli

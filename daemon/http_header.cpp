@@ -9,8 +9,9 @@ namespace {
 constexpr std::size_t kFieldsMax = 100;
 
 // What may stand once only: a second one would be for somebody who reads otherwise.
-constexpr std::array<std::string_view, 8> kOnce{"content-length", "transfer-encoding", "host",   "authorization",
-                                                "content-type",   "content-encoding",  "origin", "expect"};
+constexpr std::array<std::string_view, 9> kOnce{"idempotency-key", "content-length", "transfer-encoding", "host",
+                                                "authorization",   "content-type",   "content-encoding",  "origin",
+                                                "expect"};
 
 std::string lower(std::string_view text) {
   std::string lowered(text);

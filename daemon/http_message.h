@@ -50,6 +50,7 @@ struct HttpRequest {
   std::string path{};
   std::map<std::string, std::string> query{};
   std::string content_type{};
+  std::string idempotency_key{};  // empty: not sent
   std::string body{};
   std::string actor{};  // the caller's name
   Caller caller{};

@@ -150,6 +150,7 @@ void HttpSession::on_header(std::size_t size) {
               .path = head.path,
               .query = query_of(head.target),
               .content_type = text_of(header[http::field::content_type]),
+              .idempotency_key = text_of(header["Idempotency-Key"]),
               .actor = admission.caller.name,
               .caller = admission.caller};
   body_began_ = steady_clock::now(), body_bytes_ = 0;

@@ -51,6 +51,12 @@ void limit_memory(std::int64_t bytes) {
 
 }  // namespace
 
+void require_base(const LearnOrder& order, const std::string& fingerprint) {
+  if (fingerprint != order.base_fingerprint)
+    throw Error(Code::conflict, "the base model in " + order.base_folder +
+                                    " has changed since the daemon started; start the daemon again");
+}
+
 void settle_worker_process(int fd) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::close_range(static_cast<unsigned>(fd) + 1, ~0u, 0);

@@ -24,6 +24,10 @@ class Hopeless : public Error {
   using Error::Error;
 };
 
+// Error{conflict} if the base that the worker has found is not the one that the daemon serves: somebody put another in
+// its place since, and what would be learnt on it could not be used.
+void require_base(const LearnOrder& order, const std::string& fingerprint);
+
 // Makes this process a polite one that does not outlive the daemon: low CPU and IO priority, first to go when RAM runs
 // out, no descriptor of the daemon's but `fd`.
 void settle_worker_process(int fd);

@@ -1,11 +1,6 @@
 // conceptd: the daemon, and, as `conceptd learn-worker`, the process that it starts for every job.
-#include <fcntl.h>
-#include <signal.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <iostream>
-#include <thread>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -13,44 +8,12 @@
 #include "daemon/learn_worker.h"
 #include "daemon/machine.h"
 #include "daemon/restore_command.h"
+#include "daemon/signals.h"
 #include "daemon/torch_learning.h"
 #include "daemon/torch_model.h"
 
 namespace conceptd::daemon {
 namespace {
-
-int signal_pipe[2] = {-1, -1};
-
-// All that a handler does is to post.
-extern "C" void post_signal(int number) {
-  const char byte = static_cast<char>(number);
-  [[maybe_unused]] const ssize_t ignored = ::write(signal_pipe[1], &byte, 1);
-}
-
-void catch_signals() {
-  if (::pipe2(signal_pipe, O_CLOEXEC) != 0) throw Error(Code::unavailable, "there is no pipe for signals");
-  struct sigaction action {};
-  action.sa_handler = post_signal;
-  action.sa_flags = SA_RESTART;
-  for (const int number : {SIGHUP, SIGINT, SIGTERM}) ::sigaction(number, &action, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
-}
-
-int next_signal() {
-  char number = 0;
-  while (::read(signal_pipe[0], &number, 1) != 1) {
-  }
-  return number;
-}
-
-void reload(Daemon& daemon) {
-  try {
-    daemon.reload();
-    spdlog::info("reloaded: what [tcp] names was read again");
-  } catch (const Error& error) {
-    spdlog::error("the certificate of before stays: {}", error.what());
-  }
-}
 
 int run_daemon(const Config& config) {
   catch_signals();
@@ -63,16 +26,9 @@ int run_daemon(const Config& config) {
                  .decode_command = {find_decode_program().string()}});
   daemon.start();
   notify_service_manager("READY=1");
-  int number = next_signal();
-  for (; number == SIGHUP; number = next_signal()) reload(daemon);
+  const int number = wait_for_the_end(daemon);
   spdlog::info("signal {}: stopping", number);
   notify_service_manager("STOPPING=1");
-  // A second signal means now.
-  std::thread([] {
-    int again = next_signal();
-    while (again == SIGHUP) again = next_signal();
-    ::_exit(128 + again);
-  }).detach();
   daemon.stop();
   spdlog::info("stopped");
   return 0;

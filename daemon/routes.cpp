@@ -1,8 +1,11 @@
 #include "daemon/routes.h"
 
+#include <algorithm>
 #include <chrono>
+#include <iterator>
 
 #include "core/log.h"
+#include "daemon/answer_once.h"
 #include "daemon/api/limits.h"
 #include "daemon/api/wire.h"
 #include "daemon/metrics.h"
@@ -73,6 +76,12 @@ constexpr Route kRoutes[] = {
     {"POST", "verify", Role::operator_, [](S s, R r, Id) { return verify(s, r); }},
     {"GET", "audit", Role::operator_, [](S s, R r, Id) { return list_audit(s, r); }},
     {"POST", "backup", Role::operator_, [](S s, R r, Id) { return back_up(s, r); }},
+    {"POST", "export", Role::operator_, [](S s, R r, Id) { return export_pack(s, r); }},
+    {.method = "POST",
+     .pattern = "import",
+     .role = Role::operator_,
+     .handle = [](S s, R r, Id) { return import_pack(s, r); },
+     .body_bytes_max = api::kAddBytesMax},
     {"GET", "jobs", Role::viewer, [](S s, R r, Id) { return list_jobs(s, r); }},
     {"GET", "jobs/{}", Role::viewer, [](S s, R, Id id) { return show_job(s, id); }},
     {"POST", "jobs/{}/cancel", Role::creator, [](S s, R r, Id id) { return cancel_job(s, r, id); }},
@@ -85,6 +94,13 @@ constexpr Route kRoutes[] = {
     {"POST", "tokens/{}/revoke", Role::admin, [](S s, R r, Id id) { return revoke_token(s, r, id); }},
 };
 
+// Whether the answer is kept for a request that comes again. Not of what changes nothing, nor of what holds a secret.
+bool is_kept(const Route& route) {
+  constexpr std::string_view kAnsweredAnew[] = {"generate", "verify", "export", "tokens", "tokens/{}/revoke"};
+  return route.method == "POST" &&
+         std::find(std::begin(kAnsweredAnew), std::end(kAnsweredAnew), route.pattern) == std::end(kAnsweredAnew);
+}
+
 void dispatch(const Services& services, const HttpRequest& request, const Respond& respond) {
   const Target target = target_of(std::string_view(request.path).substr(kPrefix.size()));
   const std::string id = percent_decoded(target.id);
@@ -92,7 +108,10 @@ void dispatch(const Services& services, const HttpRequest& request, const Respon
   for (const Route& route : kRoutes) {
     if (route.pattern != target.pattern) continue;
     if (route.method == request.method && route.handle_later) return route.handle_later(services, request, respond);
-    if (route.method == request.method) return respond(route.handle(services, request, id));
+    if (route.method == request.method) {
+      const auto answer = [&] { return route.handle(services, request, id); };
+      return respond(is_kept(route) ? answer_once(services.registry.answers(), request, answer) : answer());
+    }
     allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);
   }
   if (allowed.empty())

@@ -78,6 +78,8 @@ HttpResponse show_status(const Services& services);
 HttpResponse create_token(const Services& services, const HttpRequest& request);
 HttpResponse list_tokens(const Services& services);
 HttpResponse revoke_token(const Services& services, const HttpRequest& request, const std::string& id);
+HttpResponse export_pack(const Services& services, const HttpRequest& request);
+HttpResponse import_pack(const Services& services, const HttpRequest& request);
 // Answers later, when the pictures are made.
 void generate(const Services& services, const HttpRequest& request, const Respond& respond);
 

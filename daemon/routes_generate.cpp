@@ -26,6 +26,18 @@ std::optional<int> version_asked_for(const Services& services, const registry::C
   }
 }
 
+Error not_live(const registry::ConceptRecord& record) {
+  const std::string& name = record.name;
+  const std::string version = name + "@" + std::to_string(record.newest_version);
+  std::string what = " is not learnt yet; start it with: conceptctl learn " + name;
+  if (record.imported && record.photos.empty())
+    what = " was imported and is not published yet; <" + version + "> draws it, conceptctl promote " + version +
+           " publishes it";
+  if (record.active_job)
+    what = " is not learnt yet; job " + std::to_string(*record.active_job) + " is to do that: conceptctl watch " + name;
+  return Error(Code::conflict, name + what, "prompt");
+}
+
 LiveConcept live_concept(const Services& services, const LiveState& live, const registry::ConceptReference& reference) {
   const std::string& name = reference.name.str();
   const auto found = live.concepts.find(name);
@@ -33,12 +45,7 @@ LiveConcept live_concept(const Services& services, const LiveState& live, const 
   if (version && (found == live.concepts.end() || found->second.version != *version))
     return services.live.pinned(reference.name, *version);
   if (found != live.concepts.end()) return found->second;
-  const auto active = services.registry.show(reference.name).active_job;
-  throw Error(Code::conflict,
-              name + " is not learnt yet" +
-                  (active ? "; job " + std::to_string(*active) + " is to do that: conceptctl watch " + name
-                          : "; start it with: conceptctl learn " + name),
-              "prompt");
+  throw not_live(services.registry.show(reference.name));
 }
 
 Resolved resolve(const Services& services, const LiveState& live, const Prompt& prompt) {

@@ -13,6 +13,7 @@ std::string status_of(const registry::ConceptRecord& record, const LiveConcept* 
                       const std::optional<registry::Job>& last_job) {
   if (record.active_job && last_job) return last_job->state == registry::JobState::running ? "learning" : "queued";
   if (live) return live->problem.empty() ? "live" : "unusable";
+  if (record.imported && record.photos.empty()) return "staged";
   return last_job && last_job->state == registry::JobState::failed ? "failed" : "waiting";
 }
 

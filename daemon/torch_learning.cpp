@@ -12,9 +12,7 @@ WorkerResult learn_with_torch(const LearnOrder& order, const WorkerVoice& voice)
   const diffusion::RuntimeInfo runtime = diffusion::set_up_compute({.threads = order.threads, .dtype = order.dtype});
   voice.step({.message = "loading the base model"}, nullptr);
   auto bundle = diffusion::ModelBundle::open(order.base_folder, {.compute = runtime.dtype});
-  if (bundle.fingerprint.hex() != order.base_fingerprint)
-    throw Error(Code::conflict, "the base model in " + order.base_folder +
-                                    " has changed since the daemon started; start the daemon again");
+  require_base(order, bundle.fingerprint.hex());
   std::vector<picture::Picture> pictures;
   for (const std::string& photo : order.photos) pictures.push_back(picture::decode(photo));
   const learner::LearnRequest request{.name = order.name,

@@ -1,14 +1,10 @@
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
-#include <cerrno>
-#include <cstring>
 #include <memory>
 #include <ostream>
 
 #include "cli/command.h"
 #include "cli/duration.h"
+#include "cli/secret_file.h"
 #include "cli/text.h"
 #include "daemon/api/choices.h"
 #include "daemon/api/limits.h"
@@ -36,37 +32,6 @@ std::int64_t lifetime_s(const std::string& text) {
   return static_cast<std::int64_t>(lifetime->seconds());
 }
 
-// The file of a secret: made before the secret, so that none is lost, new, and nobody else's to read from its first
-// moment. Gone again unless it was filled.
-class SecretFile {
- public:
-  explicit SecretFile(std::string path) : path_(std::move(path)) {
-    fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd_ < 0) throw failed(errno == EEXIST ? "it is there already; choose another name" : std::strerror(errno));
-  }
-  ~SecretFile() {
-    ::close(fd_);
-    if (!filled_) ::unlink(path_.c_str());
-  }
-  SecretFile(const SecretFile&) = delete;
-  SecretFile& operator=(const SecretFile&) = delete;
-
-  void fill(const std::string& secret) {
-    const std::string line = secret + "\n";
-    if (::write(fd_, line.data(), line.size()) != static_cast<ssize_t>(line.size()) || ::fsync(fd_) != 0)
-      throw failed(std::string(std::strerror(errno)) + "; the token was made all the same: revoke it");
-    filled_ = true;
-  }
-
- private:
-  Error failed(const std::string& why) const {
-    return Error(Code::invalid, "cannot write " + path_ + ": " + why, "out");
-  }
-  const std::string path_;
-  int fd_ = -1;
-  bool filled_ = false;
-};
-
 std::string until(const api::TokenInfo& token) {
   return token.expires_at ? "until " + human_time(*token.expires_at) : "without end";
 }
@@ -77,7 +42,7 @@ int create(const Context& context, Options& options) {
   if (!options.out.empty()) file.emplace(options.out);
   Json answer = context.client().post("tokens", api::encode(options.request));
   const auto made = api::decode_answer<api::TokenCreated>(answer);
-  if (file) file->fill(made.secret);
+  if (file) file->fill(made.secret + "\n", "; the token was made all the same: revoke it");
   if (context.json) {
     if (file) answer.erase("secret"), answer["file"] = options.out;
     context.print(answer);

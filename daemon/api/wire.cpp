@@ -2,6 +2,7 @@
 
 #include "daemon/api/fields.h"
 #include "daemon/api/limits.h"
+#include "daemon/api/packs.h"
 
 namespace conceptd::api {
 
@@ -154,6 +155,24 @@ CONCEPTD_WIRE(BackedUp) {
   field("folder", v.folder), field("state", v.state), field("database", v.database);
   field("database_bytes", v.database_bytes), field("versions", v.versions), field("photos", v.photos);
   field("missing", v.missing);
+}
+
+CONCEPTD_WIRE(ExportPack) { field("concepts", v.concepts, {.max = kPackVersionsMax}); }
+CONCEPTD_WIRE(ExportedPack) { field("digest", v.digest), field("pack", v.pack); }
+
+CONCEPTD_WIRE(ImportPack) {
+  field("pack", v.pack, {.max = kPackBytesMax}), field("trust", v.trust, {.min = 1, .max = 64});
+  field("as", v.as, kName);
+}
+
+CONCEPTD_WIRE(ImportedVersion) {
+  field("name", v.name), field("version", v.version), field("class", v.class_word);
+  field("origin_name", v.origin_name), field("origin_version", v.origin_version), field("method", v.method);
+  field("verdict", v.verdict), field("digest", v.digest), field("size_bytes", v.size_bytes);
+}
+
+CONCEPTD_WIRE(ImportedPack) {
+  field("digest", v.digest), field("signer", v.signer), field("versions", v.versions), field("warnings", v.warnings);
 }
 
 CONCEPTD_WIRE(GenerateRequest) {
@@ -332,6 +351,10 @@ CONCEPTD_ANSWER(Verified)
 CONCEPTD_ANSWER(AuditList)
 CONCEPTD_REQUEST(BackUp)
 CONCEPTD_ANSWER(BackedUp)
+CONCEPTD_REQUEST(ExportPack)
+CONCEPTD_ANSWER(ExportedPack)
+CONCEPTD_REQUEST(ImportPack)
+CONCEPTD_ANSWER(ImportedPack)
 CONCEPTD_ANSWER(GenerateResponse)
 CONCEPTD_ANSWER(Provenance)
 CONCEPTD_ANSWER(PauseAnswer)

@@ -9,8 +9,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <thread>
 
+#include "core/digest.h"
 #include "core/error.h"
 #include "daemon/learn_worker.h"
 
@@ -27,7 +29,15 @@ bool first_time(const std::string& what) {
   return true;
 }
 
+// What lies where the base would: the file "base" of the folder, and, without one, what the fake model has.
+std::string fingerprint_of_base() {
+  std::ifstream in(std::filesystem::path(std::getenv("CONCEPTD_FAKE_DIR")) / "base");
+  const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  return Digest::of(bytes.empty() ? "fake base" : bytes).hex();
+}
+
 WorkerResult pretend(const LearnOrder& order, const WorkerVoice& voice) {
+  require_base(order, fingerprint_of_base());
   const bool asked = order.method == "other";
   const auto is = [&](const char* name) { return asked && order.name == name; };
   const int steps = is("slow") ? 10'000 : is("steady") ? 40 : is("step-and-die") ? 6 : 3;

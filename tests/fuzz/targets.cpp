@@ -6,6 +6,8 @@
 #include <iostream>
 
 #include "core/error.h"
+#include "core/pack/pack.h"
+#include "core/pack/pack_documents.h"
 #include "core/picture/photo_facts.h"
 #include "daemon/api/base64.h"
 #include "daemon/api/wire.h"
@@ -155,11 +157,33 @@ void decode_messages(std::string_view bytes) {
   refusing({Code::corrupt}, [&] { must(daemon::unpack_limits(bytes).side_min > 0, "limits make sense"); });
 }
 
+void pack_file(std::string_view bytes) {
+  refusing({Code::invalid, Code::exhausted}, [&] {
+    const pack::OpenedPack opened = pack::inspect_pack(bytes);
+    must(!opened.versions.empty(), "a pack holds something");
+    for (const pack::PackedVersion& version : opened.versions)
+      must(version.delta.size() < bytes.size(), "nothing is there that did not come");
+  });
+}
+
+// Behind a signature and a digest, where a fuzzer cannot guess its way: whoever signs may bend these.
+void pack_documents(std::string_view bytes) {
+  refusing({Code::invalid, Code::exhausted}, [&] {
+    const std::string said = pack::write_config(pack::read_config(bytes));
+    must(pack::write_config(pack::read_config(said)) == said, "a config comes back as it was");
+  });
+  refusing({Code::invalid, Code::exhausted}, [&] { (void)pack::write_index(pack::read_index(bytes)); });
+  refusing({Code::invalid, Code::exhausted}, [&] { (void)pack::write_manifest(pack::read_manifest(bytes)); });
+  refusing({Code::invalid, Code::exhausted}, [&] { (void)pack::write_signature(pack::read_signature(bytes)); });
+}
+
 constexpr Target kTargets[] = {{"answer", answer},
                                {"base64", base64},
                                {"config", config},
                                {"decode_messages", decode_messages},
                                {"frames", frames},
+                               {"pack", pack_file},
+                               {"pack_documents", pack_documents},
                                {"picture", picture},
                                {"png_texts", png_texts},
                                {"prompt", prompt},
