@@ -17,7 +17,7 @@ UNetDownBlockImpl::UNetDownBlockImpl(const UNetConfig& config, std::size_t level
   const auto out = config.block_out_channels[level];
   resnets = register_module("resnets", nn::ModuleList());
   if (config.attention[level]) attentions = register_module("attentions", nn::ModuleList());
-  for (int64_t k = 0; k < config.layers_per_block; ++k) {
+  for (int64_t k = 0; k < config.layers_per_block[level]; ++k) {
     resnets->push_back(ResnetBlock2D(k ? out : in, out, time_width, config.norm_groups, config.norm_eps));
     if (attentions) attentions->push_back(transformer(config, level));
   }
@@ -58,8 +58,8 @@ UNetUpBlockImpl::UNetUpBlockImpl(const UNetConfig& config, std::size_t level, in
   const auto last_skip = config.block_out_channels[level ? level - 1 : 0];
   resnets = register_module("resnets", nn::ModuleList());
   if (config.attention[level]) attentions = register_module("attentions", nn::ModuleList());
-  for (int64_t k = 0; k <= config.layers_per_block; ++k) {
-    const auto skip = k == config.layers_per_block ? last_skip : out;
+  for (int64_t k = 0; k <= config.layers_per_block[level]; ++k) {
+    const auto skip = k == config.layers_per_block[level] ? last_skip : out;
     resnets->push_back(ResnetBlock2D((k ? out : in) + skip, out, time_width, config.norm_groups, config.norm_eps));
     if (attentions) attentions->push_back(transformer(config, level));
   }

@@ -10,11 +10,12 @@
 namespace conceptd::diffusion {
 
 struct UNetConfig {
-  int64_t in_channels = 4, out_channels = 4, layers_per_block = 2, cross_attention_width = 768, norm_groups = 32;
+  int64_t in_channels = 4, out_channels = 4, cross_attention_width = 768, norm_groups = 32;
   int64_t downsample_padding = 1, sample_size = 64;  // sample_size: the latent side it was trained for
   std::vector<int64_t> block_out_channels{320, 640, 1280, 1280};
   std::vector<int64_t> heads{8, 8, 8,
                              8};  // a level each. diffusers calls this attention_head_dim, and keeps the misnomer
+  std::vector<int64_t> layers_per_block{2, 2, 2, 2};  // resnets a level of the encoder; the decoder has one more
   std::vector<int64_t> transformer_layers{1, 1, 1, 1};
   std::vector<bool> attention{true, true, true,
                               false};  // does this level of the encoder attend? the decoder mirrors it

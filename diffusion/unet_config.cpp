@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "diffusion/config_reader.h"
 #include "diffusion/unet_2d_condition.h"
 
@@ -73,7 +75,8 @@ UNetConfig UNetConfig::from_json(const Json& json) {
   const auto levels = config.block_out_channels.size();
   if (levels < 1 || levels > 8) throw reader.refuse("block_out_channels", "does not have 1 to 8 levels");
   read_block_types(reader, config);
-  config.layers_per_block = reader.integer("layers_per_block", 1, 16, config.layers_per_block);
+  config.layers_per_block.assign(levels, 2);
+  if (reader.has("layers_per_block")) config.layers_per_block = reader.per_level("layers_per_block", levels, 1, 16);
   config.transformer_layers.assign(levels, 1);
   if (reader.has("transformer_layers_per_block")) {
     config.transformer_layers = reader.per_level("transformer_layers_per_block", levels, 1, 32);
@@ -100,6 +103,8 @@ UNetConfig UNetConfig::from_json(const Json& json) {
 
 Json UNetConfig::to_json() const {
   std::vector<std::string> down, up;
+  const bool one_for_all =
+      std::all_of(layers_per_block.begin(), layers_per_block.end(), [&](auto n) { return n == layers_per_block[0]; });
   for (const bool attends : attention) down.emplace_back(kDown[attends]), up.insert(up.begin(), kUp[attends]);
   return {{"_class_name", "UNet2DConditionModel"},
           {"act_fn", "silu"},
@@ -111,7 +116,7 @@ Json UNetConfig::to_json() const {
           {"flip_sin_to_cos", flip_sin_to_cos},
           {"freq_shift", freq_shift},
           {"in_channels", in_channels},
-          {"layers_per_block", layers_per_block},
+          {"layers_per_block", one_for_all ? Json(layers_per_block[0]) : Json(layers_per_block)},
           {"mid_block_type", kMid},
           {"norm_eps", norm_eps},
           {"norm_num_groups", norm_groups},

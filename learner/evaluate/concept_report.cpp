@@ -5,6 +5,7 @@
 #include "diffusion/delta.h"
 #include "diffusion/token_covariance.h"
 #include "learner/evaluate/reports.h"
+#include "learner/evaluate/rise.h"
 #include "learner/learner.h"
 #include "learner/pretrain/scenes.h"
 #include "learner/pretrain/stages.h"
@@ -144,6 +145,7 @@ nlohmann::json report_concepts(diffusion::ModelBundle& bundle, Evaluator& judge,
                      {"pictures_each", 10 * plan.seeds},
                      {"base_unchanged", before == bundle.parameter_digest()}};
   for (const auto& [name, column] : all) out["ways"][name] = column.to_json();
+  out["from_words_to_renders"] = rises(each);
   out["each"] = each;
   return out;
 }

@@ -3,6 +3,7 @@
 // decided at SNRs of .03 to .4 in a code as small as this one, where min-SNR itself hardly looks.
 #include "core/file_io.h"
 #include "learner/pretrain/caption_reading.h"
+#include "learner/pretrain/grow.h"
 #include "learner/pretrain/latent_pool.h"
 #include "learner/pretrain/noun_attention.h"
 #include "learner/pretrain/sampling.h"
@@ -23,7 +24,7 @@ diffusion::UNetConfig config(const diffusion::AutoencoderKLConfig& vae, int64_t 
   c.sample_size = vae.sample_size >> (vae.block_out_channels.size() - 1);
   c.block_out_channels = {64, 128, 192}, c.attention = {false, true, true}, c.heads = {4, 4, 4},
   c.transformer_layers = {1, 1, 1};
-  c.layers_per_block = 1, c.norm_groups = 16, c.cross_attention_width = text_width;
+  c.layers_per_block = {3, 1, 1}, c.norm_groups = 16, c.cross_attention_width = text_width;
   return c;
 }
 
@@ -46,8 +47,8 @@ struct Frozen {
   diffusion::AutoencoderKL vae;
 };
 
-// How far the published weights had come: a run whose own folder is gone goes on from them, with its moments begun
-// anew.
+// How far the published weights had come: a run whose own folder is gone, or is of a shallower net, goes on from them,
+// with its moments begun anew.
 nlohmann::json begun_at(const fs::path& published) {
   const auto note = published / "training.json";
   return fs::exists(note) ? nlohmann::json::parse(read_file(note, 1 << 16)) : nlohmann::json::object();
@@ -123,8 +124,8 @@ void train_unet(const StageOptions& options) {
   std::vector<UNet2DConditionModel> replicas;
   for (int k = 0; k < options.workers; ++k) replicas.emplace_back(settings);
   const auto folder = RunFolder{options.run}.stage("unet"), published = options.out / "unet";
-  if (!fs::exists(folder / "resume.safetensors") && fs::exists(published / "training.json")) {
-    load_component(published / "diffusion_pytorch_model.safetensors", *replicas[0]);
+  if (fs::exists(published / "training.json")) {  // what the run's own folder has goes before it
+    load_grown(published / "diffusion_pytorch_model.safetensors", replicas[0]);
   }
   FlatParameters flat(*replicas[0]);
   auto gradients = flat.replicate(replicas);
@@ -161,7 +162,7 @@ void train_unet(const StageOptions& options) {
   };
   run_steps(options, flat.values(), gradients,
             {.stage = "unet",
-             .adam = {.ema = .9995},
+             .adam = {.ema = .998},
              .warmup = 200,
              .begun = begun_at(published),
              .at_start = [&](int64_t step) { torch::manual_seed(static_cast<int64_t>(options.seed) + step); },

@@ -22,6 +22,7 @@ constexpr float kBadgeRadiusMin = 5.4f;  // pixels at kSide
 constexpr float kRimDark = .6f;          // the silhouette's edge keeps this much light
 constexpr float kRimWidth = .9f;         // pixels at kSide
 constexpr float kPi = 3.14159265f;
+constexpr float kPeriods = 20;  // a whole number of periods of every pattern, and more than any box holds
 
 Canvas& canvas_for(int side) {
   thread_local std::map<int, std::unique_ptr<Canvas>> canvases;
@@ -76,20 +77,20 @@ void draw_object(Canvas& canvas, const Placed& placed, int side) {
              std::max(kBadgeRadius, kBadgeRadiusMin / placed.size));
 }
 
-// Whether the pattern shows its second colour at a place of the box. u and v are positive, so that truncation rounds
-// down (std::floor is a call without SSE 4.1).
+// Whether the pattern shows its second colour at a place, in periods from the box's middle. u and v are positive, so
+// that truncation rounds down (std::floor is a call without SSE 4.1).
 template <int pattern>
-bool marked(float u, float v, float frequency, int direction) {
+bool marked(float u, float v) {
   const auto fraction = [](float t) { return t - static_cast<float>(static_cast<int>(t)); };
   if constexpr (pattern == 1) {
-    return fraction((direction == 0 ? u : direction == 1 ? v : (u + v) * .70710678f) * frequency) < .45f;
+    return fraction(v) < .45f;
   } else if constexpr (pattern == 2) {  // every other row is shifted by half
-    const float row = v * frequency * 1.1f;
+    const float row = v * 1.1f;
     const float shift = .5f * static_cast<float>(static_cast<int>(row) & 1);
-    const float dx = fraction(u * frequency + shift) - .5f, dy = (fraction(row) - .5f) / 1.1f;
+    const float dx = fraction(u + shift) - .5f, dy = (fraction(row) - .5f) / 1.1f;
     return dx * dx + dy * dy < .105f;
   } else {  // a square is half a period and some more, to be seen
-    return ((static_cast<int>(u * frequency * 1.4f) + static_cast<int>(v * frequency * 1.4f)) & 1) != 0;
+    return ((static_cast<int>(u * 1.4f) + static_cast<int>(v * 1.4f)) & 1) != 0;
   }
 }
 
@@ -142,17 +143,15 @@ void finish_row(const Canvas& canvas, const Placed& placed, float scale, int y, 
     out[x] = static_cast<std::uint8_t>(cells[x] + (cells[x] != 0 && least == 0 ? kEdge : 0));
   }
   if constexpr (pattern != 0) {
-    const float angle = placed.tilt_deg * kPi / 180, step = 1 / (placed.size * scale);
+    const float period = std::max(placed.instance.period, kPeriodMin / placed.size);
+    const float angle = placed.tilt_deg * kPi / 180, step = 1 / (placed.size * scale * period);
     const float along = std::cos(angle) * step, across = std::sin(angle) * step;
-    const float frequency = 1 / std::max(placed.instance.period, kPeriodMin / placed.size);
     const float dx = .5f - placed.x * scale, dy = static_cast<float>(y) + .5f - placed.y * scale;
-    const float u = across * dy + along * dx + 4, v = along * dy - across * dx + 4;
-    const int direction = placed.instance.direction;
+    const float u = across * dy + along * dx + kPeriods, v = along * dy - across * dx + kPeriods;
     for (int x = first; x < last; ++x) {
       if (cells[x] != static_cast<std::uint8_t>(Ink::First)) continue;
       const float t = static_cast<float>(x);
-      if (marked<pattern>(u + along * t, v - across * t, frequency, direction))
-        out[x] = static_cast<std::uint8_t>(out[x] + 1);
+      if (marked<pattern>(u + along * t, v - across * t)) out[x] = static_cast<std::uint8_t>(out[x] + 1);
     }
   }
 }

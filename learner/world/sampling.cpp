@@ -42,7 +42,7 @@ Placed place(const Instance& instance, Random& random, double centre_x, double s
   placed.x = between(random, centre_x - spread, centre_x + spread);
   placed.y = between(random, 33 - spread, 33 + spread);
   placed.size = between(random, size_min, size_max);
-  placed.tilt_deg = between(random, -6, 6);
+  placed.tilt_deg = between(random, -2, 2);
   return placed;
 }
 
@@ -74,8 +74,8 @@ Instance draw_instance(Random& random, const Breadth& breadth, std::optional<int
   if (!chance(random, breadth.second_colour)) instance.second = instance.first;
   if (chance(random, breadth.pattern))
     instance.pattern = 1 + pick(random, static_cast<int>(pattern_words().size()) - 1);
-  instance.period = between(random, .27, .37);
-  instance.direction = pick(random, 3);
+  instance.period = between(random, .28, .36);
+  (void)pick(random, 3);  // stripes had directions once; without this draw the held-out things would be others
   if (chance(random, breadth.badge)) instance.badge = 1 + pick(random, static_cast<int>(badge_words().size()) - 1);
   instance.badge_x = between(random, -.035, .035);
   instance.badge_y = between(random, -.035, .035);
@@ -107,7 +107,7 @@ Scene sample_scene(Random& random, const Breadth& breadth) {
       scene.objects.push_back(place(sample_instance(random, breadth), random, x, 1.2, 27, 30));
     }
   } else {
-    scene.objects.push_back(place(sample_instance(random, breadth), random, 32, 4, 38, 48));
+    scene.objects.push_back(place(sample_instance(random, breadth), random, 32, 1.5, 42, 48));
   }
   return scene;
 }
@@ -115,7 +115,7 @@ Scene sample_scene(Random& random, const Breadth& breadth) {
 Scene photograph(const Instance& instance, Random& random, std::optional<int> background) {
   const int drawn = pick(random, static_cast<int>(background_words().size()));
   Scene scene{.background = background.value_or(drawn), .mood = draw_mood(random), .objects = {}};
-  scene.objects.push_back(place(instance, random, 32, 4, 38, 48));
+  scene.objects.push_back(place(instance, random, 32, 1.5, 42, 48));
   return scene;
 }
 

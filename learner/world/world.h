@@ -41,7 +41,6 @@ struct Instance {
   Colour first, second;            // body; parts and pattern
   int pattern = 0;                 // index in pattern_words()
   float period = .3f;              // of the pattern, in units of the object's box
-  int direction = 0;               // of stripes: 0 vertical, 1 horizontal, 2 diagonal
   int badge = 0;                   // index in badge_words()
   float badge_x = 0, badge_y = 0;  // offset from the body's centre, in units of the object's box
   std::array<float, 6> form{};     // proportions of the shape's parts, each -1..1
@@ -78,7 +77,8 @@ Scene photograph(const Instance& instance, Random& random,
 void render(const Scene& scene, std::span<std::uint8_t> rgb);
 void render_at(const Scene& scene, int side, std::span<std::uint8_t> rgb);  // the same picture, side * side * 3
 void render_mask(const Scene& scene, std::size_t object, std::span<std::uint8_t> mask);  // truth, full resolution
-// Pattern and badge are still recognisable at 64 pixels: periods of at least 10 pixels (7 where two things share a picture), badges of at least 10.
+// Pattern and badge are still recognisable at 64 pixels: periods of at least 10 pixels (7 where two things share a
+// picture), badges of at least 10.
 
 // Captions name a random subset of the attributes. "a photo of a striped blue and orange mug with a star on the beach".
 struct Naming {

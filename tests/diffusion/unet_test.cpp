@@ -160,6 +160,13 @@ TEST(UNet, ItsConfigurationGoesRoundAndNamesWhatItCannotDo) {
   EXPECT_EQ(UNetConfig::from_json(with("num_attention_heads", 2)).heads, std::vector<int64_t>(levels, 2));
   EXPECT_ERROR(UNetConfig::from_json(with("attention_head_dim", Json::array({1}))), Code::invalid,
                "attention_head_dim");
+  std::vector<int64_t> layers(levels, 1);
+  layers[0] = 3;
+  const auto uneven = UNetConfig::from_json(with("layers_per_block", layers));
+  EXPECT_EQ(uneven.layers_per_block, layers);
+  EXPECT_EQ(uneven.to_json()["layers_per_block"], Json(layers));
+  EXPECT_EQ(config.to_json()["layers_per_block"], json["layers_per_block"]);  // one number where one will do
+  EXPECT_ERROR(UNetConfig::from_json(with("layers_per_block", Json::array({1}))), Code::invalid, "layers_per_block");
   EXPECT_ERROR(UNetConfig::from_json(with("class_embed_type", "timestep")), Code::invalid, "class_embed_type");
   EXPECT_ERROR(UNetConfig::from_json(with("addition_embed_type", "text")), Code::invalid, "addition_embed_type");
   EXPECT_ERROR(UNetConfig::from_json(with("act_fn", "gelu")), Code::invalid, "act_fn");
