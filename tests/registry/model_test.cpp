@@ -118,9 +118,7 @@ class Life {
           ASSERT_EQ(Digest::of(registry_->delta(version.delta)), version.delta);
         }
       }
-      Map aliases;
-      for (const Alias& alias : registry_->aliases(name_of(name))) aliases[alias.name] = alias.version;
-      ASSERT_EQ(aliases, known.aliases) << name;
+      ASSERT_EQ(aliases_of(name), known.aliases) << name;
     }
   }
 
@@ -153,8 +151,17 @@ class Life {
       if (record.removed_at.has_value() == known.present || record.newest_version != known.newest) return false;
       if ((record.pin ? record.pin->version : 0) != known.pin || record.photos.empty() == known.has_photos)
         return false;
+      if (known.newest == 0) continue;
+      for (const Version& version : registry_->history(name_of(record.name)))
+        if (version.erased_at.has_value() != known.erased.contains(version.number)) return false;  // by gc alone
+      if (aliases_of(record.name) != known.aliases) return false;
     }
     return true;
+  }
+  Map aliases_of(const std::string& name) const {
+    Map aliases;
+    for (const Alias& alias : registry_->aliases(name_of(name))) aliases[alias.name] = alias.version;
+    return aliases;
   }
   void agrees(const Model& model) const { ASSERT_TRUE(is(model)) << "the registry is not what the model says"; }
 
