@@ -47,17 +47,19 @@ void save_component(const fs::path& folder, const std::string& file, const FlatP
   write_file_durably(folder / "config.json", config.dump(2) + "\n");
 }
 
-void load_component(const fs::path& file, torch::nn::Module& module) {
+void copy_weights(diffusion::TensorMap weights, const std::string& from, torch::nn::Module& module) {
   torch::NoGradGuard frozen;
-  auto weights = diffusion::load_safetensors(file);
   for (auto& item : module.named_parameters()) {
     const auto found = weights.find(item.key());
-    if (found == weights.end()) throw Error(Code::corrupt, file.string() + " lacks '" + item.key() + "'");
+    if (found == weights.end()) throw Error(Code::corrupt, from + " lacks '" + item.key() + "'");
     item.value().copy_(found->second);
     weights.erase(found);
   }
-  if (!weights.empty())
-    throw Error(Code::corrupt, file.string() + " has an unknown key '" + weights.begin()->first + "'");
+  if (!weights.empty()) throw Error(Code::corrupt, from + " has an unknown key '" + weights.begin()->first + "'");
+}
+
+void load_component(const fs::path& file, torch::nn::Module& module) {
+  copy_weights(diffusion::load_safetensors(file), file.string(), module);
 }
 
 }  // namespace conceptd::pretrain

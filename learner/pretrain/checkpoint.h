@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "diffusion/safetensors.h"
 #include "learner/pretrain/adam.h"
 #include "learner/pretrain/flat_parameters.h"
 
@@ -24,7 +25,8 @@ std::optional<nlohmann::json> load_resume(const std::filesystem::path& folder, A
 // Weights in fp16 beside their config.json, in the diffusers layout. `values` is laid out as `flat` says.
 void save_component(const std::filesystem::path& folder, const std::string& file, const FlatParameters& flat,
                     const Tensor& values, const nlohmann::json& config);
-// Copies a component's weights into a module. Error{corrupt} names a key that is missing or too much.
-void load_component(const std::filesystem::path& file, torch::nn::Module& module);
+// Copies weights into a module, `from` says whose. Error{corrupt} names a key that is missing or too much.
+void copy_weights(diffusion::TensorMap weights, const std::string& from, torch::nn::Module& module);
+void load_component(const std::filesystem::path& file, torch::nn::Module& module);  // all of a file
 
 }  // namespace conceptd::pretrain

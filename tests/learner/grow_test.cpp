@@ -60,5 +60,15 @@ TEST(Grow, RefusesWhatHasNoPlace) {
   EXPECT_THROW(load_grown(saved(deeper, folder.path()), shallower), Error);
 }
 
+TEST(Grow, RefusesAFileThatLacksATrainedBlocksKey) {
+  const test::TempFolder folder;
+  UNet2DConditionModel before(small({1, 1})), grown(small({3, 2}));
+  const auto file = saved(before, folder.path());
+  auto tensors = diffusion::load_safetensors(file);
+  ASSERT_EQ(tensors.erase("down_blocks.0.resnets.0.norm1.weight"), 1u);
+  diffusion::save_safetensors(folder.path() / "less.safetensors", tensors, {});
+  EXPECT_THROW(load_grown(folder.path() / "less.safetensors", grown), Error);
+}
+
 }  // namespace
 }  // namespace conceptd::pretrain
