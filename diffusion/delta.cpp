@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "diffusion/model_bundle.h"
+#include "diffusion/packed_residuals.h"
 #include "diffusion/token_covariance.h"
 #include "diffusion/weights.h"
 
@@ -12,7 +13,7 @@ namespace conceptd::diffusion {
 
 namespace {
 
-constexpr const char* kFormat = "1";
+constexpr const char *kFormat = "1", *kSitesField = "conceptd.sites";
 constexpr int64_t kRowsMax = 16;  // of one placeholder
 constexpr std::size_t kTensorsMax = 4096, kTextBytesMax = 64 << 10, kClassBytesMax = 64;
 
@@ -25,6 +26,12 @@ struct Refuse {  // the same checks read from outside (corrupt) and before writi
 };
 
 bool is_perfusion(const Delta& delta) { return delta.method == "perfusion"; }
+bool is_infusion(const Delta& delta) { return delta.method == "infusion"; }
+
+bool has_key_residuals(const Delta& delta) {
+  return std::any_of(delta.tensors.begin(), delta.tensors.end(),
+                     [](const auto& item) { return item.first.starts_with(kKeyResidualPrefix); });
+}
 
 bool is_placeholder(const std::string& text) {  // <name>, the name as concepts are named
   if (text.size() < 3 || text.size() > 65 || text.front() != '<' || text.back() != '>') return false;
@@ -68,13 +75,15 @@ void check_fields(const Delta& delta, const Refuse& refuse) {
   }
 }
 
-void check_tensor(const std::string& name, const Tensor& tensor, bool perfusion, const Refuse& refuse) {
+void check_tensor(const std::string& name, const Tensor& tensor, const Delta& delta, const Refuse& refuse) {
+  const bool perfusion = is_perfusion(delta), infusion = is_infusion(delta);
   const bool output = name.starts_with(kKeyPrefix) || name.starts_with(kValuePrefix);
-  if (name == kWordTensor) {
+  const bool residual = name.starts_with(kKeyResidualPrefix) || name.starts_with(kValueResidualPrefix);
+  if (name == kWordTensor && !infusion) {
     if (tensor.dim() != 2 || tensor.size(0) < 1 || tensor.size(0) > (perfusion ? 1 : kRowsMax)) {
       throw refuse(name, "is not one row of the token table each placeholder token");
     }
-  } else if (perfusion && (output || name == kInputTensor)) {
+  } else if ((perfusion && (output || name == kInputTensor)) || (infusion && residual)) {
     if (tensor.dim() != 1) throw refuse(name, "is not a vector");
   } else {
     throw refuse(name.substr(0, 200), "is a tensor that this method does not have");
@@ -85,11 +94,10 @@ void check_tensor(const std::string& name, const Tensor& tensor, bool perfusion,
 }
 
 void check_tensors(const Delta& delta, const Refuse& refuse) {
-  const bool perfusion = is_perfusion(delta);
   if (delta.tensors.size() > kTensorsMax) throw refuse("the document", "holds too many tensors");
-  for (const auto& [name, tensor] : delta.tensors) check_tensor(name, tensor, perfusion, refuse);
-  if (!delta.tensors.contains(kWordTensor)) throw refuse(kWordTensor, "is missing");
-  if (perfusion && !delta.tensors.contains(kInputTensor)) throw refuse(kInputTensor, "is missing");
+  for (const auto& [name, tensor] : delta.tensors) check_tensor(name, tensor, delta, refuse);
+  if (!is_infusion(delta) && !delta.tensors.contains(kWordTensor)) throw refuse(kWordTensor, "is missing");
+  if (is_perfusion(delta) && !delta.tensors.contains(kInputTensor)) throw refuse(kInputTensor, "is missing");
 }
 
 StringMap fields_of(const Delta& delta) {
@@ -115,6 +123,33 @@ StringMap courtesy_of(const Delta& delta) {
   return {{"modelspec.sai_model_spec", "1.0.1"},
           {"modelspec.title", delta.placeholder.substr(1, delta.placeholder.size() - 2)},
           {"modelspec.trigger_phrase", delta.placeholder}};
+}
+
+// The compact form: `tensors` become r_V and s_V; the list of sites.
+std::string pack(TensorMap& tensors, const Refuse& refuse) {
+  TensorMap by_site;
+  for (const auto& [name, tensor] : tensors) {
+    if (!name.starts_with(kValueResidualPrefix)) throw refuse(name, "has no compact form; Infusion's r_V has");
+    by_site[name.substr(std::string_view(kValueResidualPrefix).size())] = tensor;
+  }
+  if (by_site.empty()) throw refuse(kPackedTensor, "has no values");
+  auto packed = pack_residuals(by_site, kValueSiteSuffix);
+  tensors = {{kPackedTensor, packed.values}, {kScalesTensor, packed.scales}};
+  return std::move(packed.sites);
+}
+
+TensorMap unpacked(const SafetensorsFile& file, const std::string& sites, const Refuse& refuse) {
+  for (const auto& name : file.names()) {
+    if (name != kPackedTensor && name != kScalesTensor) {
+      throw refuse(name.substr(0, 200), "is a tensor that the compact form does not have");
+    }
+  }
+  TensorMap tensors;
+  const PackedResiduals packed{file.tensor(kPackedTensor), file.tensor(kScalesTensor), sites};
+  for (auto& [site, values] : unpack_residuals(packed, kValueSiteSuffix, refuse.what)) {
+    tensors[kValueResidualPrefix + site] = std::move(values);
+  }
+  return tensors;
 }
 
 class FieldReader {
@@ -172,10 +207,24 @@ void check_sites(const Delta& delta, const char* prefix, const std::map<std::str
   }
 }
 
+EditSet infusion_edits(const Delta& delta, const DeltaBase& base) {
+  EditSet set;
+  set.tokens.push_back({delta.placeholder, Tensor(), delta.class_word});
+  const bool parity = has_key_residuals(delta);
+  const auto add = [&](const char* prefix, const std::map<std::string, int64_t>& sites) {
+    for (const auto& [site, out] : sites) {
+      set.sites[site].residual.push_back({delta.tensors.at(prefix + site), {}, delta.placeholder, !parity});
+    }
+  };
+  add(kValueResidualPrefix, base.value_sites);
+  if (parity) add(kKeyResidualPrefix, base.key_sites);
+  return set;
+}
+
 }  // namespace
 
 const std::vector<std::string>& delta_methods() {
-  static const std::vector<std::string> g_methods{"perfusion", "textual_inversion"};
+  static const std::vector<std::string> g_methods{"perfusion", "textual_inversion", "infusion"};
   return g_methods;
 }
 
@@ -198,13 +247,17 @@ std::string delta_bytes(const Delta& delta, torch::ScalarType dtype) {
   if (dtype != torch::kFloat && dtype != torch::kHalf) throw refuse("the document", "is stored as F32 or F16 only");
   check_fields(delta, refuse);
   auto stored = delta;
-  for (auto& [name, tensor] : stored.tensors) tensor = tensor.detach().to(torch::kCPU, dtype).contiguous();
+  const auto kept = delta.compact ? torch::kFloat : dtype;
+  for (auto& [name, tensor] : stored.tensors) tensor = tensor.detach().to(torch::kCPU, kept).contiguous();
   check_tensors(stored, refuse);  // after the conversion: a large number is infinite in F16
   auto metadata = fields_of(delta);
+  if (delta.compact) metadata[kSitesField] = pack(stored.tensors, refuse);
   for (const auto& [key, value] : delta.notes) {
     if (!metadata.emplace(key, value).second) throw refuse(key, "is written by the format itself");
   }
-  for (const auto& field : courtesy_of(delta)) metadata.insert(field);
+  if (!delta.compact) {
+    for (const auto& field : courtesy_of(delta)) metadata.insert(field);
+  }
   return safetensors_bytes(stored.tensors, metadata);
 }
 
@@ -230,13 +283,20 @@ Delta parse_delta(std::string bytes, const std::string& what) {
   delta.bias = fields.number("conceptd.gate_bias", delta.bias);
   delta.temperature = fields.number("conceptd.gate_temperature", delta.temperature);
   delta.settings = fields.json("conceptd.settings");
+  delta.compact = is_infusion(delta) && metadata.contains(kSitesField);
   check_fields(delta, refuse);
   const auto own = fields_of(delta), courtesy = courtesy_of(delta);
   for (const auto& [key, value] : metadata) {
     const auto it = courtesy.find(key);
+    if (delta.compact && key == kSitesField) continue;
     if (!own.contains(key) && (it == courtesy.end() || it->second != value)) delta.notes.emplace(key, value);
   }
   check_fields(delta, refuse);
+  if (delta.compact) {
+    delta.tensors = unpacked(file, fields.text(kSitesField), refuse);
+    check_tensors(delta, refuse);
+    return delta;
+  }
   torch::ScalarType dtype = torch::ScalarType::Undefined;
   for (const auto& name : file.names()) {
     const auto tensor = file.tensor(name);
@@ -265,6 +325,10 @@ void check_delta(const Delta& delta, const DeltaBase& base) {
       throw Error(Code::corrupt, delta.placeholder + ": " + name + " is not as wide as the base's text encoding", name);
     }
   }
+  if (is_infusion(delta)) {
+    check_sites(delta, kValueResidualPrefix, base.value_sites);
+    if (has_key_residuals(delta)) check_sites(delta, kKeyResidualPrefix, base.key_sites);
+  }
   if (!is_perfusion(delta)) return;
   if (!base.covariance) {
     throw conflict("needs the base's token covariance (perfusion/covariance.safetensors), which is not there");
@@ -279,6 +343,7 @@ void check_delta(const Delta& delta, const DeltaBase& base) {
 
 EditSet delta_edits(const Delta& delta, const DeltaBase& base, const GateChoice& gate) {
   check_delta(delta, base);
+  if (is_infusion(delta)) return infusion_edits(delta, base);
   EditSet set;
   set.tokens.push_back({delta.placeholder, delta.tensors.at(kWordTensor)});
   if (!is_perfusion(delta)) return set;

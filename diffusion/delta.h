@@ -4,7 +4,11 @@
 // Legend: c width of the text encoding, k rows of the placeholder, out width that a site yields. A site is a checkpoint
 // prefix ("….attn2.to_k"). Tensors by method (all F32 or all F16):
 //   perfusion           w (1, c), i* (c), o_K.<site> (out) for every ….attn2.to_k, o_V.<site> (out) for every
-//   ….attn2.to_v textual_inversion   w (k, c)
+//                       ….attn2.to_v
+//   textual_inversion   w (k, c)
+//   infusion            r_V.<site> (out) for every ….attn2.to_v; in its parity mode also r_K.<site> (out) for every
+//                       ….attn2.to_k, and then no map is borrowed
+//   infusion, compact   r_V, s_V: the same in six bits a value
 // Perfusion's k = C⁻¹ i* / (i*ᵀ C⁻¹ i*) is not stored: C belongs to the base (token_covariance.h), its digest to the
 // delta.
 #pragma once
@@ -22,10 +26,16 @@ namespace conceptd::diffusion {
 class TokenCovariance;
 struct ModelBundle;
 
-inline constexpr const char* kWordTensor = "w";      // rows of the token table for the placeholder
-inline constexpr const char* kInputTensor = "i*";    // Perfusion's target input
-inline constexpr const char* kKeyPrefix = "o_K.";    // + site: Perfusion's target output of a key layer
-inline constexpr const char* kValuePrefix = "o_V.";  // + site: of a value layer
+inline constexpr const char* kWordTensor = "w";              // rows of the token table for the placeholder
+inline constexpr const char* kInputTensor = "i*";            // Perfusion's target input
+inline constexpr const char* kKeyPrefix = "o_K.";            // + site: Perfusion's target output of a key layer
+inline constexpr const char* kValuePrefix = "o_V.";          // + site: of a value layer
+inline constexpr const char* kValueResidualPrefix = "r_V.";  // + site: Infusion's residual of a value layer
+inline constexpr const char* kKeyResidualPrefix = "r_K.";    // + site: of a key layer; in the parity mode only
+
+inline constexpr const char* kPackedTensor = "r_V";  // all r_V.<site> in six bits a value
+inline constexpr const char* kScalesTensor = "s_V";  // one a site
+inline constexpr const char* kValueSiteSuffix = ".attn2.to_v";
 
 inline constexpr std::uint64_t kDeltaBytesMax = 64u << 20;
 
@@ -40,6 +50,7 @@ struct Delta {
   Json settings = Json::object();       // what it was learnt with, for people and for learning it again
   StringMap notes = {};                 // further metadata by full name: "ss_steps", "conceptd.eval.identity"
   TensorMap tensors = {};               // by the names above
+  bool compact = false;                 // Infusion without r_K: stored as r_V, s_V (packed_residuals.h)
 };
 
 // What a delta must fit: a base as far as edits can see it.
@@ -59,8 +70,8 @@ struct GateChoice {
 
 const std::vector<std::string>& delta_methods();
 
-// The same delta and dtype (F32 or F16) always give the same bytes. Error{invalid} names a tensor that is not finite,
-// or not in this dtype, or a field that a document cannot hold.
+// The same delta and dtype (F32 or F16; a compact one has its own) always give the same bytes. Error{invalid} names a
+// tensor that is not finite, or not in this dtype, or a field that a document cannot hold.
 std::string delta_bytes(const Delta& delta, torch::ScalarType dtype = torch::kFloat);
 
 // Hostile input assumed: Error{corrupt} names what does not add up; an unknown method, or a format newer than ours, is
@@ -71,7 +82,7 @@ Delta parse_delta(std::string bytes, const std::string& what);
 // missing, of another shape, or for a site that the base does not have.
 void check_delta(const Delta& delta, const DeltaBase& base);
 
-// The typed edits, for Edited and the text encoder; checks first.
+// The typed edits, for prepare_prompt() and what runs them; checks first.
 EditSet delta_edits(const Delta& delta, const DeltaBase& base, const GateChoice& gate = {});
 
 }  // namespace conceptd::diffusion

@@ -23,6 +23,33 @@ bool is_reference(std::string_view text) {  // name or name@version
   return !version.empty() && version.size() <= 9 && std::all_of(version.begin(), version.end(), is_digit);
 }
 
+// Residuals at the last token of each occurrence of their placeholders.
+std::shared_ptr<const EditSet> placed(const std::shared_ptr<const EditSet>& edits,
+                                      const std::vector<Placeholder>& placeholders, const std::vector<int64_t>& ids) {
+  const auto by_name = [](const TokenResidual& edit) { return !edit.placeholder.empty(); };
+  if (!edits || !any_residual(*edits, by_name)) return edits;
+  auto set = std::make_shared<EditSet>(*edits);
+  for (auto& [path, site] : set->sites) {
+    for (auto& edit : site.residual) {
+      if (!by_name(edit)) continue;
+      edit.positions.clear();
+      for (const auto& placeholder : placeholders) {
+        if (placeholder.text != edit.placeholder || placeholder.ids.empty()) continue;
+        for (std::size_t k = 0; k < ids.size(); ++k) {
+          if (ids[k] == placeholder.ids.back()) edit.positions.push_back(static_cast<int64_t>(k));
+        }
+      }
+      if (edit.positions.empty()) {
+        throw Error(Code::invalid,
+                    "the base does not read " + edit.placeholder +
+                        " in this prompt; name it, and early enough in a prompt that is long",
+                    "prompt");
+      }
+    }
+  }
+  return set;
+}
+
 }  // namespace
 
 std::vector<std::string> placeholder_spans(std::string_view text) {
@@ -40,20 +67,27 @@ std::vector<std::string> placeholder_spans(std::string_view text) {
 PreparedPrompt prepare_prompt(ModelBundle& bundle, const std::string& text,
                               const std::shared_ptr<const EditSet>& edits) {
   const torch::NoGradGuard no_grad;
+  const auto tokens = edits ? edits->tokens : std::vector<TokenEmbedding>{};
   std::vector<Placeholder> placeholders;
-  std::vector<Tensor> rows;  // (k, c) each
-  auto next_id = bundle.first_placeholder_id();
-  for (const auto& token : edits ? edits->tokens : std::vector<TokenEmbedding>{}) {
+  std::vector<Tensor> rows;             // (k, c) each
+  std::map<int64_t, int64_t> word_ids;  // of a stand-in: the vocabulary's id that the encoder reads
+  auto next_id = bundle.first_placeholder_id(), stand_in = next_id;
+  for (const auto& token : tokens) stand_in += token.rows.defined() ? token.rows.size(0) : 0;
+  for (const auto& token : tokens) {
     auto& ids = placeholders.emplace_back(Placeholder{token.placeholder, {}}).ids;
-    for (int64_t k = 0; k < token.rows.size(0); ++k) ids.push_back(next_id++);
-    rows.push_back(token.rows.to(torch::kFloat));
+    if (token.rows.defined()) {
+      for (int64_t k = 0; k < token.rows.size(0); ++k) ids.push_back(next_id++);
+      rows.push_back(token.rows.to(torch::kFloat));
+    } else {  // ids of its own, so that it is told from the same word elsewhere in the text
+      for (const auto id : bundle.tokenizer.token_ids(token.words)) word_ids[ids.emplace_back(stand_in++)] = id;
+    }
   }
   for (const auto& span : placeholder_spans(text)) {
     if (std::none_of(placeholders.begin(), placeholders.end(), [&](const auto& known) { return known.text == span; })) {
       throw Error(Code::invalid, span + " is not one of this request's concepts", "prompt");
     }
   }
-  const auto encoding = bundle.tokenizer.encode(text, placeholders);
+  auto encoding = bundle.tokenizer.encode(text, placeholders);
   PreparedPrompt prepared{.dropped_text = encoding.dropped_text};
   for (const auto& placeholder : placeholders) {
     for (std::size_t k = 0; k < encoding.ids.size(); ++k) {
@@ -62,7 +96,11 @@ PreparedPrompt prepare_prompt(ModelBundle& bundle, const std::string& text,
       prepared.positions[placeholder.text].push_back(static_cast<int64_t>(k));
     }
   }
-  Edited adapt({edits});
+  prepared.edits = placed(edits, placeholders, encoding.ids);
+  for (auto& id : encoding.ids) {
+    if (const auto it = word_ids.find(id); it != word_ids.end()) id = it->second;
+  }
+  Edited adapt({prepared.edits});
   const ClipTextOptions options{.placeholder_rows = rows.empty() ? Tensor() : torch::cat(rows)};
   prepared.context = bundle.text_encoder(ids_tensor({&encoding, 1}), adapt, options).last_hidden_state[0];
   return prepared;

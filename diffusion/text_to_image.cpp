@@ -3,6 +3,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include "core/error.h"
+#include "diffusion/edits/borrowed_maps.h"
 
 namespace conceptd::diffusion {
 
@@ -40,6 +41,10 @@ void check_rows(const ModelBundle& bundle, const TextToImageRequest& request, co
     check(fits(row.context), "context", "is not a prompt as this base encodes it");
     check(row.guidance <= 1 || fits(row.negative_context), "negative_context", "is needed where guidance is above 1");
     check(std::abs(row.guidance) <= 100, "guidance", "must lie in -100..100");
+    const auto nowhere = [](const TokenResidual& edit) { return edit.positions.empty(); };
+    check(!row.edits || !any_residual(*row.edits, nowhere), "edits",
+          "do not know their tokens: take those that "
+          "prepare_prompt() gave for this row's prompt");
     check(row.guidance_rescale >= 0 && row.guidance_rescale <= 1, "guidance_rescale", "must lie in 0..1");
     check(!row.noise.defined() || row.noise.sizes() == at::IntArrayRef{shape.channels, shape.height, shape.width},
           "noise", "has another shape than the latents");
@@ -63,6 +68,7 @@ class GuidedBatch {
       rescale.push_back(static_cast<float>(row.guidance_rescale));
       any_rescale_ |= row.guidance_rescale > 0;
     }
+    edits_ = without_residuals(edits_);
     for (const auto& row : request.rows) {
       contexts.push_back(row.context);
       edits_.push_back(row.edits);
@@ -124,15 +130,15 @@ Tensor denoise(ModelBundle& bundle, const TextToImageRequest& request, Steering&
   }
 
   const GuidedBatch batch(request, bundle.compute);
-  Edited adapt(batch.edits());
-  adapt.begin_prompt({batch.context()});
+  DualStream streams(batch.edits());
+  streams.begin_prompt(batch.context());
   Step step{.steps = scheduler->steps(), .latents = torch::stack(start) * scheduler->init_noise_sigma()};
   for (; step.index < step.steps; ++step.index) {
     const auto timestep = scheduler->timesteps()[step.index];
     step.timestep = timestep.item<double>();
     steering.before_step(step);
     const auto input = batch.doubled(scheduler->scale_model_input(step.latents, step.index));
-    const auto output = bundle.unet(input.to(bundle.compute), timestep, batch.context(), adapt).to(torch::kFloat);
+    const auto output = streams.run(bundle.unet, input.to(bundle.compute), timestep, batch.context()).to(torch::kFloat);
     auto next = scheduler->step(batch.guide(output), step.index, step.latents, step_noise);
     step.latents = std::move(next.sample);
     step.original = std::move(next.original);

@@ -21,8 +21,10 @@ namespace conceptd::diffusion {
 struct PictureRow {
   Tensor context = {};                        // (n, c): PreparedPrompt::context
   Tensor negative_context = {};               // (n, c): of the negative prompt, or of "". Needed where guidance > 1
-  std::shared_ptr<const EditSet> edits = {};  // of the denoiser; null: the frozen model
-  bool edit_negative = true;                  // the edits hold for the unconditional half too (OPEN in Perfusion, A4)
+  std::shared_ptr<const EditSet> edits = {};  // PreparedPrompt::edits; null: the frozen model
+  // The edits hold for the unconditional half too (OPEN in Perfusion, A4); token residuals never do: their word is not
+  // in its prompt (Infusion, B4).
+  bool edit_negative = true;
   std::uint64_t seed = 0;
   double guidance = 7.5;        // 1 or less: none, and the unconditional half is not computed
   double guidance_rescale = 0;  // 0..1

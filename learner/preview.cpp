@@ -10,9 +10,10 @@ torch::Tensor preview(diffusion::ModelBundle& bundle, const std::shared_ptr<cons
   torch::NoGradGuard frozen;
   constexpr int64_t kSteps = 12;
   diffusion::PictureRow row;
-  row.context = diffusion::prepare_prompt(bundle, "a photo of a " + placeholder, edits).context;
+  const auto prompt = diffusion::prepare_prompt(bundle, "a photo of a " + placeholder, edits);
+  row.context = prompt.context, row.edits = prompt.edits;
   row.negative_context = diffusion::prepare_prompt(bundle, "").context;
-  row.edits = edits, row.guidance = bundle.defaults.guidance;
+  row.guidance = bundle.defaults.guidance;
   diffusion::Steering none;
   const auto latents = diffusion::denoise(bundle, {.rows = {row}, .sampler = "ddim", .steps = kSteps}, none);
   return diffusion::decode_latents(bundle, latents)[0];

@@ -92,4 +92,26 @@ const Gates& Edited::gates(std::size_t group, const std::vector<RankOne>& edits,
   return shared.gates;
 }
 
+Edited::Rows without_residuals(const Edited::Rows& rows, Residuals which) {
+  const auto goes = [&](const TokenResidual& edit) { return which == Residuals::all || edit.keeps_maps; };
+  std::map<const EditSet*, std::shared_ptr<const EditSet>> left;
+  auto out = rows;
+  for (auto& row : out) {
+    if (!row || !any_residual(*row, goes)) continue;
+    const auto [known, is_new] = left.try_emplace(row.get());
+    if (is_new) {
+      EditSet rest{.tokens = row->tokens, .sites = {}};
+      for (const auto& [path, edits] : row->sites) {
+        auto left_here = edits;
+        std::erase_if(left_here.residual, goes);
+        const bool any = !left_here.residual.empty() || !left_here.rank_one.empty() || !left_here.low_rank.empty();
+        if (any) rest.sites.emplace(path, std::move(left_here));
+      }
+      if (!rest.sites.empty()) known->second = std::make_shared<const EditSet>(std::move(rest));
+    }
+    row = known->second;
+  }
+  return out;
+}
+
 }  // namespace conceptd::diffusion

@@ -50,4 +50,9 @@ class Edited : public Adaptation {
   std::map<std::pair<const AdaptedLinearImpl*, const void*>, Tensor> answers_;
 };
 
+enum class Residuals { all, keeping_maps };
+// The same rows without their token residuals, or without those that keep the maps. Rows that shared a set share one
+// still; a row of which nothing is left is null.
+Edited::Rows without_residuals(const Edited::Rows& rows, Residuals which = Residuals::all);
+
 }  // namespace conceptd::diffusion

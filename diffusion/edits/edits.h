@@ -12,10 +12,11 @@
 
 namespace conceptd::diffusion {
 
-// Rows of the text encoder's token table, one a placeholder token.
+// How the text encoder reads a placeholder: as rows of the token table, or as words that it knows.
 struct TokenEmbedding {
   std::string placeholder;  // as written in a prompt: "<kettle-7>"
-  Tensor rows;              // (k, c)
+  Tensor rows;              // (k, c), one a placeholder token; undefined: as `words`
+  std::string words = {};   // "kettle"
 };
 
 // Perfusion's key-locked, gated rank-one edit (perfusion_and_infusion.md, A2). `input` and `key` are one vector for all
@@ -31,6 +32,10 @@ struct RankOne {
 struct TokenResidual {
   Tensor residual;                 // (out)
   std::vector<int64_t> positions;  // of the word in the row's prompt
+  // Whose word it is: prepare_prompt() fills `positions` in for a prompt. Empty: they stand already.
+  std::string placeholder = {};
+  // Cross-attention of the row looks where it would look without this residual (borrowed_maps.h).
+  bool keeps_maps = true;
 };
 
 // W + scale * up down, at every token.
@@ -53,5 +58,16 @@ struct EditSet {
 
 // Concepts beside each other: every edit of `more` joins its site in `set`.
 void add_edits(EditSet& set, const EditSet& more);
+
+// Does `test` hold for any of its token residuals?
+template <class Test>
+bool any_residual(const EditSet& set, const Test& test) {
+  for (const auto& [path, edits] : set.sites) {
+    for (const auto& residual : edits.residual) {
+      if (test(residual)) return true;
+    }
+  }
+  return false;
+}
 
 }  // namespace conceptd::diffusion

@@ -45,6 +45,37 @@ class DeltaDocument : public testing::Test {
     for (const auto& [site, out] : base_.value_sites) delta.tensors[kValuePrefix + site] = torch::randn({out});
     return delta;
   }
+  Delta infusion(bool parity = false) const {
+    Delta delta{.method = "infusion",
+                .class_word = "kettle",
+                .placeholder = "<kettle-7>",
+                .base_fingerprint = base_.fingerprint,
+                .text_encoder_digest = base_.text_encoder_digest,
+                .settings = {{"steps", 500}}};
+    for (const auto& [site, out] : base_.value_sites) delta.tensors[kValueResidualPrefix + site] = torch::randn({out});
+    if (!parity) return delta;
+    for (const auto& [site, out] : base_.key_sites) delta.tensors[kKeyResidualPrefix + site] = torch::randn({out});
+    return delta;
+  }
+  // Stable Diffusion 1.5 as far as edits can see it.
+  DeltaBase sd15() const {
+    DeltaBase sd{.fingerprint = base_.fingerprint, .text_encoder_digest = base_.text_encoder_digest, .text_width = 768};
+    const auto put = [&](const std::string& block, int blocks, int layers, int64_t first, int64_t factor) {
+      for (int k = 0; k < blocks; ++k) {
+        for (int layer = 0; layer < layers; ++layer) {
+          const auto number = block.starts_with("up") ? std::to_string(k + 1) : std::to_string(k);
+          const auto site = block + (block.starts_with("mid") ? "" : "." + number) + ".attentions." +
+                            std::to_string(layer) + ".transformer_blocks.0.attn2.";
+          sd.key_sites[site + "to_k"] = first, sd.value_sites[site + "to_v"] = first;
+        }
+        first = factor > 0 ? first * factor : first / 2;
+      }
+    };
+    put("down_blocks", 3, 2, 320, 2);
+    put("mid_block", 1, 1, 1280, 2);
+    put("up_blocks", 3, 3, 1280, 0);
+    return sd;
+  }
   // The document with one header field changed, as somebody hostile would.
   static std::string with_metadata(const Delta& delta, const std::string& key, const std::string& value) {
     const auto file = SafetensorsFile::parse(delta_bytes(delta), "test");
@@ -165,6 +196,132 @@ TEST_F(DeltaDocument, OfOneTokenNeedsNoCovariance) {
   const auto edits = delta_edits(again, base_);
   EXPECT_TRUE(torch::equal(edits.tokens.at(0).rows, delta.tensors.at(kWordTensor)));
   EXPECT_TRUE(edits.sites.empty());
+}
+
+TEST_F(DeltaDocument, OfInfusionIsItsResidualsAndTheClassWord) {
+  const auto delta = infusion();
+  base_.covariance = nullptr;
+  const auto again = parse_delta(delta_bytes(delta), "test");
+  EXPECT_EQ(delta_bytes(again), delta_bytes(delta));
+  const auto edits = delta_edits(again, base_);
+  ASSERT_EQ(edits.tokens.size(), 1u);
+  EXPECT_FALSE(edits.tokens[0].rows.defined());
+  EXPECT_EQ(edits.tokens[0].words, "kettle");
+  ASSERT_EQ(edits.sites.size(), 2u);
+  for (const auto& [site, site_edits] : edits.sites) {
+    ASSERT_EQ(site_edits.residual.size(), 1u);
+    EXPECT_TRUE(torch::equal(site_edits.residual[0].residual, delta.tensors.at(kValueResidualPrefix + site)));
+    EXPECT_EQ(site_edits.residual[0].placeholder, "<kettle-7>");
+    EXPECT_TRUE(site_edits.residual[0].keeps_maps);
+  }
+  const auto parity = delta_edits(parse_delta(delta_bytes(infusion(true)), "test"), base_);
+  EXPECT_EQ(parity.sites.size(), 4u);
+  EXPECT_FALSE(any_residual(parity, [](const auto& edit) { return edit.keeps_maps; })) << "no map is borrowed";
+}
+
+TEST_F(DeltaDocument, OfInfusionHoldsAsManyBytesAsTheSpecificationComputes) {  // B5, B10-8, B11-U6
+  const auto sd = sd15();
+  ASSERT_EQ(sd.value_sites.size(), 16u);
+  auto delta = infusion();
+  delta.tensors.clear();
+  for (const auto& [site, out] : sd.value_sites) delta.tensors[kValueResidualPrefix + site] = torch::randn({out});
+  const auto payload = [](const std::string& bytes) {
+    const auto file = SafetensorsFile::parse(bytes, "test");
+    std::size_t sum = 0;
+    for (const auto& name : file.names()) sum += file.entry(name).bytes.size();
+    return sum;
+  };
+  for (const auto dtype : {torch::kFloat, torch::kHalf}) {
+    const auto bytes = delta_bytes(delta, dtype);
+    EXPECT_EQ(payload(bytes), dtype == torch::kFloat ? 49'920u : 24'960u);
+    std::printf("infusion, %s: %zu bytes with the header\n", torch::toString(dtype), bytes.size());
+    EXPECT_NO_THROW(check_delta(parse_delta(bytes, "test"), sd));
+  }
+  for (const auto& [site, out] : sd.key_sites) delta.tensors[kKeyResidualPrefix + site] = torch::randn({out});
+  EXPECT_EQ(payload(delta_bytes(delta)), 99'840u) << "the parity mode";
+}
+
+TEST_F(DeltaDocument, OfInfusionHasACompactForm) {
+  const auto sd = sd15();
+  auto delta = infusion();
+  delta.compact = true;
+  delta.tensors.clear();
+  for (const auto& [site, out] : sd.value_sites) delta.tensors[kValueResidualPrefix + site] = .2 * torch::randn({out});
+  delta.tensors.begin()->second.zero_();  // a site that has learnt nothing
+  const auto bytes = delta_bytes(delta);
+  std::printf("infusion, compact: %zu bytes with the header\n", bytes.size());
+  EXPECT_LE(bytes.size(), 11u << 10);  // 12,480 numbers in six bits are 9,360 bytes
+  const auto again = parse_delta(bytes, "test");
+  EXPECT_TRUE(again.compact);
+  EXPECT_EQ(delta_bytes(again), bytes);
+  EXPECT_TRUE(again.notes.empty());
+  EXPECT_NO_THROW(check_delta(again, sd));
+  double lost = 0, all = 0;
+  for (const auto& [name, tensor] : delta.tensors) {
+    const auto off = again.tensors.at(name) - tensor;
+    EXPECT_LE(off.abs().max().item<double>(), .51 * tensor.abs().max().item<double>() / 31) << name;
+    lost += off.square().sum().item<double>(), all += tensor.square().sum().item<double>();
+  }
+  std::printf("root of its mean square error: %.2f %% of the residuals\n", 100 * std::sqrt(lost / all));
+  EXPECT_LE(std::sqrt(lost / all), .04);
+  auto other = infusion(true);
+  other.compact = true;
+  EXPECT_ERROR(delta_bytes(other), Code::invalid, "no compact form");
+  other = perfusion();
+  other.compact = true;
+  EXPECT_ERROR(delta_bytes(other), Code::invalid, "no compact form");
+}
+
+TEST_F(DeltaDocument, OfTheCompactFormThatDoesNotAddUpIsRefused) {
+  auto delta = infusion();
+  delta.compact = true;
+  const auto refuse = [&](const std::string& bytes, const char* part) {
+    EXPECT_ERROR(parse_delta(bytes, "upload"), Code::corrupt, part);
+  };
+  for (const auto* sites :
+       {"", "down", "=4", "down=", "down=4x", "down=-4", "down=0", "down=99999999999999999999", "down=4,mid=9",
+        "mid=8,down=4", "down=4,down=8", "down=4,mid=8,up=1", "down=4194304,mid=4194304", "down=12"}) {
+    refuse(with_metadata(delta, "conceptd.sites", sites), "upload");
+  }
+  refuse(with_tensor(delta, kPackedTensor, {}), kPackedTensor);
+  refuse(with_tensor(delta, kScalesTensor, {}), kScalesTensor);
+  refuse(with_tensor(delta, kPackedTensor, torch::zeros({8}, torch::kByte)), "not those of its list");
+  refuse(with_tensor(delta, kPackedTensor, torch::zeros({9}, torch::kChar)), "not those of its list");
+  refuse(with_tensor(delta, kPackedTensor, torch::zeros({9, 1}, torch::kByte)), "not those of its list");
+  refuse(with_tensor(delta, kPackedTensor, torch::full({9}, 0x20, torch::kByte)), "-31..31");
+  refuse(with_tensor(delta, kScalesTensor, torch::full({2}, NAN, torch::kBFloat16)), "a scale");
+  refuse(with_tensor(delta, kScalesTensor, torch::full({2}, -1, torch::kBFloat16)), "a scale");
+  refuse(with_tensor(delta, kScalesTensor, torch::ones({2})), "not those of its list");
+  refuse(with_tensor(delta, "r_V.mid.attn2.to_v", torch::zeros({8})), "does not have");
+  const auto another = parse_delta(with_metadata(delta, "conceptd.sites", "down=4,up=8"), "upload");
+  EXPECT_ERROR(check_delta(another, base_), Code::corrupt, "is missing");
+}
+
+TEST_F(DeltaDocument, OfInfusionThatDoesNotFitIsRefused) {
+  const auto delta = infusion();
+  const auto refuse = [&](const std::string& bytes, const char* part) {
+    EXPECT_ERROR(parse_delta(bytes, "upload"), Code::corrupt, part);
+  };
+  const std::string site = "r_V.mid.attn2.to_v";
+  refuse(with_tensor(delta, site, torch::full({8}, NAN)), "not finite");
+  refuse(with_tensor(delta, site, torch::zeros({2, 4})), "vector");
+  refuse(with_tensor(delta, site, torch::zeros({0})), "empty");
+  refuse(with_tensor(delta, site, torch::zeros({8}, torch::kHalf)), "F32 or F16");
+  refuse(with_tensor(delta, kWordTensor, torch::zeros({1, kWidth})), "does not have");
+  refuse(with_tensor(delta, "o_V.mid.attn2.to_v", torch::zeros({8})), "does not have");
+  refuse(with_tensor(perfusion(), site, torch::zeros({8})), "does not have");
+  refuse(with_metadata(delta, "conceptd.class_word", ""), "class_word");
+  const auto misfit = [&](const Delta& document, const std::string& name, const Tensor& tensor, const char* part) {
+    EXPECT_ERROR(delta_edits(parse_delta(with_tensor(document, name, tensor), "upload"), base_), Code::corrupt, part);
+  };
+  misfit(delta, site, {}, "is missing");
+  misfit(delta, site, torch::zeros({4}), "the base's layer yields 8");
+  misfit(delta, "r_V.up.attn2.to_v", torch::zeros({4}), "does not have");
+  misfit(delta, "r_K.mid.attn2.to_k", torch::zeros({8}), "is missing");  // of all keys, or of none
+  misfit(infusion(true), "r_K.up.attn2.to_k", torch::zeros({4}), "does not have");
+  auto other = base_;
+  other.fingerprint = Digest::of("other");
+  EXPECT_ERROR(check_delta(delta, other), Code::conflict, "learn it again on this base");
 }
 
 TEST_F(DeltaDocument, OfAnotherBaseSaysWhatToDo) {

@@ -239,6 +239,63 @@ TEST(TextToImage, AConceptInOneRowLeavesTheOthersBitForBit) {
   EXPECT_EQ(bundle.parameter_digest(), before);
 }
 
+// Residuals at every value of cross-attention, for the word of `placeholder`.
+EditSet some_residuals(ModelBundle& bundle, const std::string& placeholder) {
+  EditSet set;
+  set.tokens.push_back({placeholder, Tensor(), "cat"});
+  for (const auto& item : bundle.unet->named_modules("", false)) {
+    const auto* layer = dynamic_cast<AdaptedLinearImpl*>(item.value().get());
+    if (!layer || !item.key().ends_with("attn2.to_v")) continue;
+    set.sites[item.key()].residual.push_back({torch::randn({layer->weight.size(0)}), {}, placeholder});
+  }
+  return set;
+}
+
+TEST(TextToImage, InfusionInOneRowLeavesTheOthersBitForBit) {
+  auto bundle = golden_bundle();
+  Steering none;
+  auto request = small_request(bundle, 4);
+  request.rows[0].edits = some_edits(bundle);
+  const auto without = denoise(bundle, request, none);
+  auto set = some_residuals(bundle, "<tom>");
+  for (auto& [path, site] : set.sites) site.residual[0].positions = {4};
+  request.rows[2].edits = std::make_shared<EditSet>(set);
+  const auto with = denoise(bundle, request, none);
+  for (const auto k : {0, 1, 3}) EXPECT_TRUE(torch::equal(with[k], without[k])) << k;
+  EXPECT_GT(largest(with[2] - without[2]), 1e-2);
+  request.rows[2].edit_negative = false;  // B4: the residual is in no unconditional half anyway
+  EXPECT_TRUE(torch::equal(denoise(bundle, request, none), with));
+}
+
+TEST(Prompt, PutsResidualsAtEveryOccurrenceOfTheirWord) {  // B9-3, B9-4
+  SKIP_WITHOUT_CLIP_VOCABULARY();
+  auto bundle = golden_bundle();
+  auto both = some_residuals(bundle, "<tom>");
+  add_edits(both, some_residuals(bundle, "<kim>"));
+  const auto edits = std::make_shared<const EditSet>(both);
+  const auto prepared = prepare_prompt(bundle, "a cat, <tom> and <kim> beside <tom>", edits);
+  EXPECT_TRUE(torch::equal(prepared.context, prepare_prompt(bundle, "a cat, cat and cat beside cat").context));
+  for (const auto& [path, site] : prepared.edits->sites) {
+    EXPECT_EQ(site.residual.at(0).positions, (std::vector<int64_t>{4, 8}));
+    EXPECT_EQ(site.residual.at(1).positions, (std::vector<int64_t>{6}));
+  }
+  EXPECT_TRUE(edits->sites.begin()->second.residual[0].positions.empty()) << "the concept itself is not changed";
+}
+
+TEST(Prompt, RefusesAResidualWhoseWordIsNotRead) {  // B9-3
+  SKIP_WITHOUT_CLIP_VOCABULARY();
+  auto bundle = golden_bundle();
+  const auto edits = std::make_shared<const EditSet>(some_residuals(bundle, "<tom>"));
+  EXPECT_ERROR(prepare_prompt(bundle, "a dog", edits), Code::invalid, "<tom>");
+  std::string long_one = "a";
+  for (int k = 0; k < 80; ++k) long_one += " cat";
+  EXPECT_ERROR(prepare_prompt(bundle, long_one + " <tom>", edits), Code::invalid, "early enough");
+  auto request = small_request(bundle, 1);
+  request.rows[0].edits = edits;  // not those of a prepared prompt
+  Steering none;
+  EXPECT_ERROR(denoise(bundle, request, none), Code::invalid, "prepare_prompt");
+}
+
 class StopAt : public Steering {
  public:
   explicit StopAt(int64_t index) : index_(index) {}
