@@ -66,7 +66,8 @@ class Model {
   virtual const ModelFacts& facts() const = 0;
   // Is it one word that the tokenizer has as a whole? Callable from any thread, as all but generate().
   virtual bool is_single_token(std::string_view word) const = 0;
-  // What the text encoder will not read, because the prompt is too long; empty: nothing.
+  // What the text encoder will not read, because the prompt is too long; empty: nothing. Error{invalid} with field
+  // "prompt" if a concept is named in that part only.
   virtual std::string dropped_text(std::string_view prompt) const = 0;
   // Error{conflict} if it belongs to another base, Error{corrupt} if it does not add up.
   virtual DeltaHandle load(std::string delta_bytes, const std::string& what) const = 0;

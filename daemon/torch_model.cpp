@@ -1,5 +1,6 @@
 #include "daemon/torch_model.h"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 
@@ -46,16 +47,16 @@ class Prompts {
     for (const DeltaHandle& delta : deltas) add_edits(*all, *static_cast<const TorchDelta&>(*delta).edits);
     return known = all;
   }
-  torch::Tensor context_of(const std::string& text, const Edits& edits) {
-    torch::Tensor& known = contexts_[{text, edits.get()}];
-    if (!known.defined()) known = diffusion::prepare_prompt(bundle_, text, edits).context;
+  const diffusion::PreparedPrompt& prepared(const std::string& text, const Edits& edits) {
+    diffusion::PreparedPrompt& known = prepared_[{text, edits.get()}];
+    if (!known.context.defined()) known = diffusion::prepare_prompt(bundle_, text, edits);
     return known;
   }
 
  private:
   diffusion::ModelBundle& bundle_;
   std::map<std::vector<DeltaHandle>, Edits> edits_;
-  std::map<std::pair<std::string, const EditSet*>, torch::Tensor> contexts_;
+  std::map<std::pair<std::string, const EditSet*>, diffusion::PreparedPrompt> prepared_;
 };
 
 class TorchModel final : public Model {
@@ -84,7 +85,7 @@ class TorchModel final : public Model {
       covariance_ = diffusion::TokenCovariance::of(bundle_);
     } catch (const Error& error) {
       std::erase(facts_.methods, "perfusion");
-      facts_.warnings.push_back(std::string("perfusion cannot be used, textual_inversion can: ") + error.what());
+      facts_.warnings.push_back(std::string("perfusion cannot be used, the other methods can: ") + error.what());
     }
     base_ = diffusion::DeltaBase::of(bundle_, covariance_ ? &*covariance_ : nullptr);
   }
@@ -94,9 +95,17 @@ class TorchModel final : public Model {
 
   std::string dropped_text(std::string_view prompt) const override {
     std::vector<diffusion::Placeholder> placeholders;
-    for (std::string& span : diffusion::placeholder_spans(prompt))
-      placeholders.push_back({std::move(span), {bundle_.first_placeholder_id()}});
-    return bundle_.tokenizer.encode(prompt, placeholders).dropped_text;
+    auto id = bundle_.first_placeholder_id();
+    for (std::string& span : diffusion::placeholder_spans(prompt)) placeholders.push_back({std::move(span), {id++}});
+    diffusion::Encoding encoding = bundle_.tokenizer.encode(prompt, placeholders);
+    for (const auto& placeholder : placeholders) {
+      if (std::find(encoding.ids.begin(), encoding.ids.end(), placeholder.ids[0]) != encoding.ids.end()) continue;
+      throw Error(Code::invalid,
+                  "the prompt is longer than the base model reads, and " + placeholder.text +
+                      " is in the part that is left out; name it earlier",
+                  "prompt");
+    }
+    return std::move(encoding.dropped_text);
   }
 
   DeltaHandle load(std::string delta_bytes, const std::string& what) const override {
@@ -114,10 +123,10 @@ class TorchModel final : public Model {
                                           .height = sampling.height,
                                           .width = sampling.width};
     for (const PictureOrder& order : orders) {
-      const Edits edits = prompts.edits_of(order.deltas);
-      request.rows.push_back({.context = prompts.context_of(order.prompt, edits),
-                              .negative_context = prompts.context_of(order.negative_prompt, nullptr),
-                              .edits = edits,
+      const auto& prompt = prompts.prepared(order.prompt, prompts.edits_of(order.deltas));
+      request.rows.push_back({.context = prompt.context,
+                              .negative_context = prompts.prepared(order.negative_prompt, nullptr).context,
+                              .edits = prompt.edits,
                               .seed = order.seed,
                               .guidance = sampling.guidance,
                               .noise = {}});

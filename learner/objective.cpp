@@ -20,8 +20,8 @@ PhotoLatents encode_photos(diffusion::ModelBundle& bundle, const Tensor& photos,
 }
 
 Draw Draw::rows(int64_t from, int64_t count) const {
-  const auto part = [&](const Tensor& all) { return all.slice(0, from, from + count); };
-  return {part(photo), part(noisy), part(target), part(timesteps), part(mask)};
+  const auto part = [&](const Tensor& all) { return all.defined() ? all.slice(0, from, from + count) : all; };
+  return {part(photo), part(noisy), part(target), part(timesteps), part(mask), part(prompt)};
 }
 
 Draw draw_step(const PhotoLatents& photos, const diffusion::NoiseSchedule& schedule, int64_t b,

@@ -20,11 +20,12 @@ PhotoLatents encode_photos(diffusion::ModelBundle& bundle, const Tensor& photos,
 
 // One draw of everything a step is random in.
 struct Draw {
-  Tensor photo;      // (b) int64, which photo
-  Tensor noisy;      // (b, c, s, s)
-  Tensor target;     // (b, c, s, s), by the base's prediction type
-  Tensor timesteps;  // (b) int64, one from each of b equal slices of the schedule
-  Tensor mask;       // (b, 1, s, s)
+  Tensor photo;        // (b) int64, which photo
+  Tensor noisy;        // (b, c, s, s)
+  Tensor target;       // (b, c, s, s), by the base's prediction type
+  Tensor timesteps;    // (b) int64, one from each of b equal slices of the schedule
+  Tensor mask;         // (b, 1, s, s)
+  Tensor prompt = {};  // (b) int64, which of the learner's prompts; undefined where it does not ask
   Draw rows(int64_t from, int64_t count) const;
 };
 Draw draw_step(const PhotoLatents& photos, const diffusion::NoiseSchedule& schedule, int64_t b,

@@ -25,6 +25,11 @@ Edited::Rows frozen_rows(const Edited::Rows& rows, const std::vector<int64_t>& w
   return without_residuals(twins, Residuals::keeping_maps);
 }
 
+// In the strides of `all`: products over other strides are rounded otherwise, and the other rows would notice.
+Tensor with_rows(const Tensor& all, const Tensor& where, const Tensor& rows) {
+  return all.clone(at::MemoryFormat::Preserve).index_copy_(0, where, rows);
+}
+
 }  // namespace
 
 bool is_cross_attention(const Site& site) { return site.path.ends_with("attn2"); }
@@ -38,8 +43,8 @@ void BorrowedMaps::route(const Site& site, Attend& attend) {
   const auto found = lent.extract(site.path);
   if (found.empty()) throw Error(Code::internal, "the frozen stream has not been at " + site.path);
   const auto& [query, key] = found.mapped();
-  attend.query = borrowers_.defined() ? attend.query.index_copy(0, borrowers_, query) : query;
-  attend.key = borrowers_.defined() ? attend.key.index_copy(0, borrowers_, key) : key;
+  attend.query = borrowers_.defined() ? with_rows(attend.query, borrowers_, query) : query;
+  attend.key = borrowers_.defined() ? with_rows(attend.key, borrowers_, key) : key;
 }
 
 DualStream::DualStream(Edited::Rows rows)

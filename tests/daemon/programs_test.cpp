@@ -144,6 +144,22 @@ TEST_F(Programs, PerfusionLearnsWhereTheBaseHasACovariance) {
   EXPECT_FALSE(made("first.png", "a <thing-1>").empty());
 }
 
+TEST_F(Programs, InfusionLearnsAndIsReadAsItsClassWord) {
+  const Ran add = ctl("add thing-1 " + photos() + " --class mug --method infusion --set rate=0.1 --steps 3 --wait");
+  ASSERT_EQ(add.status, 0) << add.out;
+  const std::string plain = made("plain.png", "a mug"), first = made("first.png", "a <thing-1>");
+  EXPECT_NE(pixels(first), pixels(plain));
+  EXPECT_EQ(pixels(made("again.png", "a <thing-1>")), pixels(first));
+  EXPECT_EQ(pixels(made("plain-again.png", "a mug")), pixels(plain));
+  const Ran cut = ctl("generate '" + [] {
+    std::string text;
+    for (int k = 0; k < 80; ++k) text += "mug ";
+    return text;
+  }() + "<thing-1>'");
+  EXPECT_EQ(cut.status, 7) << cut.out;
+  EXPECT_THAT(cut.out, HasSubstr("name it earlier"));
+}
+
 TEST_F(Programs, AWorkerThatIsKilledIsReplaced) {
   ASSERT_EQ(ctl("add thing-1 " + photos() + " --class mug --method textual_inversion --steps 8").status, 0);
   for (int i = 0; i < 600; ++i, std::this_thread::sleep_for(50ms))

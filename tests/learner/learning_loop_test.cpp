@@ -47,7 +47,8 @@ TEST_P(Resuming, EndsWithTheSameBytesAsNeverHavingStopped) {
   EXPECT_EQ(first, step + 1);
 }
 INSTANTIATE_TEST_SUITE_P(Methods, Resuming,
-                         testing::Combine(testing::Values("perfusion", "textual_inversion"), testing::Values(1, 27)));
+                         testing::Combine(testing::Values("perfusion", "textual_inversion", "infusion"),
+                                          testing::Values(1, 27)));
 
 TEST(Resuming, BeginsAnewWhereTheCheckpointIsAnothersOrBroken) {
   auto request = request_for(20, {{"steps", 3}, {"batch", 2}, {"preview_every", 0}});
