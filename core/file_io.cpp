@@ -174,7 +174,12 @@ void make_folder(const fs::path& path) {
   announce_durable_step("mkdir", path);
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) throw failure("making folder", path);
   if (!fs::is_directory(path)) throw Error(Code::unavailable, path.string() + " exists and is not a folder");
-  sync_folder_of(path);
+  try {
+    sync_folder_of(path);
+  } catch (...) {
+    ::rmdir(path.c_str());  // or the next try would take it for durable
+    throw;
+  }
 }
 
 FileLock::FileLock(const fs::path& path) : fd_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {

@@ -1,5 +1,8 @@
 #include "registry/registry.h"
 
+#include "core/error.h"
+#include "core/file_io.h"
+#include "core/log.h"
 #include "registry/answer_store.h"
 #include "registry/blob_store.h"
 #include "registry/disk.h"
@@ -16,6 +19,18 @@ std::unique_ptr<FileLock> lock_root(const fs::path& root) {
   make_folder(root);
   refuse_network_disk(root);
   return std::make_unique<FileLock>(root / "lock");
+}
+
+// Folders that a process made and died before their names were synced: what is put into them from now on would go with
+// them if the power failed.
+void sync_what_is_there(const fs::path& root) {
+  for (const fs::path& folder : {root, root / "photos"})
+    if (fs::is_directory(folder)) sync_folder(folder);
+  try {
+    sync_folder(root.parent_path());
+  } catch (const Error& error) {  // it is not ours, and need not be readable
+    spdlog::debug("the folder that the registry lies in cannot be synced: {}", error.what());
+  }
 }
 
 // What a crash left of them; nothing names it.
@@ -42,6 +57,7 @@ Registry::Registry(const fs::path& root, const Clock& clock, RegistryLimits limi
       database_(std::make_unique<Database>(root / "registry.db")),
       photos_(std::make_unique<BlobStore>(root / "photos")),
       jobs_(std::make_unique<JobQueue>(*database_, clock, limits.jobs_queued_max)) {
+  sync_what_is_there(root_);
   photos_->sweep_unfinished();
   sweep_unfinished_backups(root_ / "backups");
   migrate(*database_, embedded_migrations(), clock_, root_ / "backups");

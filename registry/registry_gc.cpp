@@ -1,5 +1,6 @@
 // Registry: erasing what nothing reaches. Rows first, in one transaction; then the files that no row names any more.
 #include <algorithm>
+#include <functional>
 #include <set>
 
 #include "registry/blob_store.h"
@@ -127,8 +128,50 @@ Json detail_of(const GcReport& report, const GcPolicy& policy) {
           {"older_than_s", policy.older_than.count() / 1000}};
 }
 
-// What is kept is known to be good before anything else goes.
-void check_what_is_kept(Transaction& tx, const std::vector<Condemned>& condemned, const Database& database) {
+Error damaged(const Digest& digest) {
+  return Error(Code::corrupt, "delta " + digest.hex() +
+                                  " is damaged, so nothing is erased; conceptctl verify --deep lists what is wrong");
+}
+
+std::set<Digest> digests_of(const std::vector<Condemned>& condemned) {
+  std::set<Digest> digests;
+  for (const Condemned& item : condemned) digests.insert(item.digest);
+  return digests;
+}
+
+constexpr std::string_view kDeltas = "SELECT digest FROM delta WHERE length(bytes) > 0";
+constexpr std::string_view kBytes = "SELECT bytes FROM delta WHERE digest = ? AND length(bytes) > 0";
+
+// Hashes what would be kept now, without the lock, so that readers and writers get through between two deltas. Which
+// ones were good.
+std::set<Digest> hash_what_is_kept(Database& database,
+                                   const std::function<std::vector<Condemned>(Transaction&)>& find) {
+  std::vector<Digest> kept;
+  {
+    Transaction tx(database, Kind::read, "listing what gc keeps");
+    const std::set<Digest> goes = digests_of(find(tx));
+    Statement row = tx.query(kDeltas);
+    while (row.step())
+      if (const Digest digest = row.digest(0); !goes.contains(digest)) kept.push_back(digest);
+  }
+  std::set<Digest> good;
+  for (const Digest& digest : kept) {
+    std::string bytes;
+    {
+      Transaction tx(database, Kind::read, "checking what gc keeps");
+      Statement row = tx.query(kBytes, digest);
+      if (!row.step()) continue;
+      bytes = row.blob(0);
+    }
+    if (Digest::of(bytes) != digest) throw damaged(digest);
+    good.insert(digest);
+  }
+  return good;
+}
+
+// What is kept is known to be good before anything else goes; what has joined it since `good` was made is hashed here.
+void check_what_is_kept(Transaction& tx, const std::vector<Condemned>& condemned, const std::set<Digest>& good,
+                        const Database& database) {
   if (database.storage_failed())
     throw Error(Code::corrupt,
                 "the storage has failed since the daemon started (its log says how), so nothing is erased; check it "
@@ -136,13 +179,13 @@ void check_what_is_kept(Transaction& tx, const std::vector<Condemned>& condemned
   Statement integrity = tx.query("PRAGMA quick_check(1)");
   if (!integrity.step() || integrity.text(0) != "ok")
     throw Error(Code::corrupt, "the database is damaged, so nothing is erased: " + integrity.text(0));
-  std::set<Digest> goes;
-  for (const Condemned& item : condemned) goes.insert(item.digest);
-  Statement row = tx.query("SELECT digest, bytes FROM delta WHERE length(bytes) > 0");
-  while (row.step())
-    if (const Digest digest = row.digest(0); !goes.contains(digest) && Digest::of(row.blob(1)) != digest)
-      throw Error(Code::corrupt, "delta " + digest.hex() +
-                                     " is damaged, so nothing is erased; conceptctl verify --deep lists what is wrong");
+  const std::set<Digest> goes = digests_of(condemned);
+  Statement row = tx.query(kDeltas), bytes = tx.query(kBytes, Digest());
+  while (row.step()) {
+    const Digest digest = row.digest(0);
+    if (goes.contains(digest) || good.contains(digest)) continue;
+    if (!bytes.bind(digest).step() || Digest::of(bytes.blob(0)) != digest) throw damaged(digest);
+  }
 }
 
 }  // namespace
@@ -154,12 +197,13 @@ GcReport Registry::gc(const GcPolicy& policy, const std::string& actor) {
   const std::unique_lock upkeep(upkeep_mutex_, std::try_to_lock);
   if (!upkeep) throw Error(Code::busy, "a backup or another gc is running; try again when it is done");
   GcReport report;
+  const TimePoint now = clock_.now(), cutoff = now - policy.older_than;
+  const auto find = [&](Transaction& tx) { return unreached_deltas(tx, head_id(tx) - policy.keep_states + 1, cutoff); };
+  const std::set<Digest> good = hash_what_is_kept(*database_, find);
   {
     Transaction tx(*database_, Kind::immediate, "erasing what nothing reaches");
-    const TimePoint now = clock_.now(), cutoff = now - policy.older_than;
-    const std::int64_t first_state = head_id(tx) - policy.keep_states + 1;
-    const std::vector<Condemned> deltas = unreached_deltas(tx, first_state, cutoff);
-    check_what_is_kept(tx, deltas, *database_);
+    const std::vector<Condemned> deltas = find(tx);
+    check_what_is_kept(tx, deltas, good, *database_);
     erase_deltas(tx, deltas, now, report);
     for (const Condemned& item : previews_of_erased(tx)) {
       note_erased(tx, item, "preview", now, report);

@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/support/expect_error.h"
@@ -99,6 +101,20 @@ TEST_F(FileIo, MakesFoldersOnceAndRefusesAFileInTheWay) {
   EXPECT_TRUE(fs::is_directory(folder_ / "x/y/z"));
   test::plant(folder_ / "file", "x");
   EXPECT_ERROR(make_folder(folder_ / "file/below"), Code::unavailable, "file");
+}
+
+// Else the next try would find it, take it for durable, and lose it with the power.
+TEST_F(FileIo, AFolderWhoseNameCannotBeSyncedIsMadeAgain) {
+  bool fails = true;
+  std::vector<std::string> steps;
+  set_durable_step_hook([&](const DurableStep& step) {
+    steps.emplace_back(step.kind);
+    if (step.kind == "fsync-dir" && std::exchange(fails, false)) throw Error(Code::unavailable, "input/output error");
+  });
+  EXPECT_ERROR(make_folder(folder_ / "x"), Code::unavailable, "input/output");
+  EXPECT_FALSE(fs::exists(folder_ / "x"));
+  make_folder(folder_ / "x");
+  EXPECT_EQ(steps, (std::vector<std::string>{"mkdir", "fsync-dir", "mkdir", "fsync-dir"}));
 }
 
 TEST_F(FileIo, WhatCannotBeWrittenSaysWhereAndWhy) {

@@ -1,6 +1,7 @@
 // Goal: readers never see a torn, a vanishing or a backward state, and no publisher's work is lost. Method: threads
 // that publish, roll back and read at once; meant to run under ThreadSanitizer too.
 #include <atomic>
+#include <functional>
 #include <thread>
 
 #include "tests/registry/registry_fixture.h"
@@ -39,6 +40,32 @@ TEST_F(Concurrency, ReadersSeeWholeStatesInOrderWhileOneIsPublishing) {
   stop = true;
   readers.clear();
   EXPECT_GT(looked, 0);
+}
+
+// Hashing takes nearly all of their time, and none of it is another's.
+TEST_F(Concurrency, VerifyAndGcLetOthersThroughBetweenTwoFiles) {
+  constexpr int kBlobs = 24;
+  constexpr std::size_t kBytes = 2u << 20;
+  AddRequest request = request_for("kettle-7", kBlobs);
+  for (int i = 0; i < kBlobs; ++i) request.photos[static_cast<std::size_t>(i)].bytes.append(kBytes, 'x');
+  registry().add_concept(request);
+  for (int i = 0; i < kBlobs; ++i)
+    registry().stage_version(result_for("kettle-7", "delta " + std::to_string(i) + std::string(kBytes, 'x')), "tester");
+  const auto others_during = [&](const std::function<void()>& work) {
+    std::atomic<bool> done{false};
+    std::jthread worker([&] {
+      work();
+      done = true;
+    });
+    int counted = 0;
+    for (; !done; ++counted) {
+      registry().counts();
+      if (counted % 4 == 0) registry().jobs().pause(std::nullopt, "tester", "a writer");
+    }
+    return counted;
+  };
+  EXPECT_GT(others_during([&] { EXPECT_THAT(registry().verify(), testing::IsEmpty()); }), kBlobs / 2);
+  EXPECT_GT(others_during([&] { EXPECT_TRUE(registry().gc({}, "tester").versions.empty()); }), kBlobs / 4);
 }
 
 TEST_F(Concurrency, PublishersThatMeetTryAgainAndNothingIsLost) {

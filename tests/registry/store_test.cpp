@@ -4,6 +4,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <set>
+
 #include "core/file_io.h"
 #include "registry/disk.h"
 #include "registry/sqlite.h"
@@ -47,6 +49,20 @@ TEST_F(Store, ANetworkDiskIsRefusedAtTheStart) {
   }
   set_filesystem_probe({});
   EXPECT_NO_THROW(Registry::open(folder_ / "here", clock_));
+}
+
+// A process may have died between making one of them and its sync.
+TEST_F(Store, FoldersThatAreThereAreSyncedAtTheStart) {
+  add("kettle-7");
+  registry_.reset();
+  std::set<fs::path> synced;
+  set_durable_step_hook([&](const DurableStep& step) {
+    if (step.kind == "fsync-dir") synced.insert(step.path);
+  });
+  Registry::open(folder_ / "data", clock_);
+  set_durable_step_hook({});
+  for (const fs::path& folder : {folder_.path(), folder_ / "data", folder_ / "data/photos"})
+    EXPECT_TRUE(synced.contains(folder)) << folder;
 }
 
 // As a user who is not root, for whom permissions hold.
