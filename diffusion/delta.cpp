@@ -27,6 +27,7 @@ struct Refuse {  // the same checks read from outside (corrupt) and before writi
 
 bool is_perfusion(const Delta& delta) { return delta.method == "perfusion"; }
 bool is_infusion(const Delta& delta) { return delta.method == "infusion"; }
+bool is_lora(const Delta& delta) { return delta.method == "lora"; }
 
 bool has_key_residuals(const Delta& delta) {
   return std::any_of(delta.tensors.begin(), delta.tensors.end(),
@@ -85,6 +86,8 @@ void check_tensor(const std::string& name, const Tensor& tensor, const Delta& de
     }
   } else if ((perfusion && (output || name == kInputTensor)) || (infusion && residual)) {
     if (tensor.dim() != 1) throw refuse(name, "is not a vector");
+  } else if (is_lora(delta) && (name.starts_with(kDownPrefix) || name.starts_with(kUpPrefix))) {
+    if (tensor.dim() != 2) throw refuse(name, "is not a matrix");
   } else {
     throw refuse(name.substr(0, 200), "is a tensor that this method does not have");
   }
@@ -207,6 +210,25 @@ void check_sites(const Delta& delta, const char* prefix, const std::map<std::str
   }
 }
 
+// Halves that belong together, at layers that the base has.
+void check_adapters(const Delta& delta, const std::map<std::string, DeltaBase::Widths>& projections) {
+  const auto refuse = [&](const std::string& name, const std::string& why) {
+    return Error(Code::corrupt, delta.placeholder + ": " + name + " " + why, name);
+  };
+  for (const auto& [name, tensor] : delta.tensors) {
+    if (name == kWordTensor) continue;
+    const bool is_down = name.starts_with(kDownPrefix);
+    const auto site = name.substr(std::string_view(is_down ? kDownPrefix : kUpPrefix).size());
+    const auto other = delta.tensors.find((is_down ? kUpPrefix : kDownPrefix) + site);
+    const auto layer = projections.find(site);
+    if (layer == projections.end()) throw refuse(name, "is for a site that the base does not have");
+    if (other == delta.tensors.end()) throw refuse(name, "has no other half");
+    const int64_t rank_at = is_down ? 0 : 1, width = is_down ? layer->second.in : layer->second.out;
+    if (tensor.size(rank_at) != other->second.size(1 - rank_at)) throw refuse(name, "has another rank than its half");
+    if (tensor.size(1 - rank_at) != width) throw refuse(name, "is not as wide as the base's layer");
+  }
+}
+
 EditSet infusion_edits(const Delta& delta, const DeltaBase& base) {
   EditSet set;
   set.tokens.push_back({delta.placeholder, Tensor(), delta.class_word});
@@ -224,7 +246,7 @@ EditSet infusion_edits(const Delta& delta, const DeltaBase& base) {
 }  // namespace
 
 const std::vector<std::string>& delta_methods() {
-  static const std::vector<std::string> g_methods{"perfusion", "textual_inversion", "infusion"};
+  static const std::vector<std::string> g_methods{"perfusion", "textual_inversion", "infusion", "lora"};
   return g_methods;
 }
 
@@ -236,6 +258,9 @@ DeltaBase DeltaBase::of(const ModelBundle& bundle, const TokenCovariance* covari
   for (const auto& item : bundle.unet->named_modules("", false)) {
     const auto* layer = dynamic_cast<const AdaptedLinearImpl*>(item.value().get());
     if (!layer) continue;
+    for (const auto* suffix : {".to_q", ".to_k", ".to_v", ".to_out.0"}) {
+      if (item.key().ends_with(suffix)) base.projections[item.key()] = {layer->weight.size(0), layer->weight.size(1)};
+    }
     if (item.key().ends_with(".attn2.to_k")) base.key_sites[item.key()] = layer->weight.size(0);
     if (item.key().ends_with(".attn2.to_v")) base.value_sites[item.key()] = layer->weight.size(0);
   }
@@ -329,6 +354,7 @@ void check_delta(const Delta& delta, const DeltaBase& base) {
     check_sites(delta, kValueResidualPrefix, base.value_sites);
     if (has_key_residuals(delta)) check_sites(delta, kKeyResidualPrefix, base.key_sites);
   }
+  if (is_lora(delta)) check_adapters(delta, base.projections);
   if (!is_perfusion(delta)) return;
   if (!base.covariance) {
     throw conflict("needs the base's token covariance (perfusion/covariance.safetensors), which is not there");
@@ -346,6 +372,11 @@ EditSet delta_edits(const Delta& delta, const DeltaBase& base, const GateChoice&
   if (is_infusion(delta)) return infusion_edits(delta, base);
   EditSet set;
   set.tokens.push_back({delta.placeholder, delta.tensors.at(kWordTensor)});
+  for (const auto& [site, widths] : base.projections) {
+    const auto down = delta.tensors.find(kDownPrefix + site);
+    if (down != delta.tensors.end())
+      set.sites[site].low_rank.push_back({down->second, delta.tensors.at(kUpPrefix + site)});
+  }
   if (!is_perfusion(delta)) return set;
   const auto& input = delta.tensors.at(kInputTensor);
   const auto key = base.covariance->key_of(input);

@@ -9,6 +9,8 @@
 //   infusion            r_V.<site> (out) for every ….attn2.to_v; in its parity mode also r_K.<site> (out) for every
 //                       ….attn2.to_k, and then no map is borrowed
 //   infusion, compact   r_V, s_V: the same in six bits a value
+//   lora                w (k, c), down.<site> (r, in) and up.<site> (out, r) for any attention projections of the
+//   denoiser
 // Perfusion's k = C⁻¹ i* / (i*ᵀ C⁻¹ i*) is not stored: C belongs to the base (token_covariance.h), its digest to the
 // delta.
 #pragma once
@@ -32,6 +34,8 @@ inline constexpr const char* kKeyPrefix = "o_K.";            // + site: Perfusio
 inline constexpr const char* kValuePrefix = "o_V.";          // + site: of a value layer
 inline constexpr const char* kValueResidualPrefix = "r_V.";  // + site: Infusion's residual of a value layer
 inline constexpr const char* kKeyResidualPrefix = "r_K.";    // + site: of a key layer; in the parity mode only
+inline constexpr const char* kDownPrefix = "down.";          // + site: a low-rank adapter
+inline constexpr const char* kUpPrefix = "up.";              // + site: its other half
 
 inline constexpr const char* kPackedTensor = "r_V";  // all r_V.<site> in six bits a value
 inline constexpr const char* kScalesTensor = "s_V";  // one a site
@@ -59,7 +63,11 @@ struct DeltaBase {
   int64_t text_width = 0;                           // c
   std::map<std::string, int64_t> key_sites = {};    // ….attn2.to_k -> out
   std::map<std::string, int64_t> value_sites = {};  // ….attn2.to_v -> out
-  const TokenCovariance* covariance = nullptr;      // null: the base has none; then no Perfusion delta can be used
+  struct Widths {
+    int64_t out = 0, in = 0;
+  };
+  std::map<std::string, Widths> projections = {};  // ….to_q, to_k, to_v, to_out.0 of every attention
+  const TokenCovariance* covariance = nullptr;     // null: the base has none; then no Perfusion delta can be used
   static DeltaBase of(const ModelBundle& bundle, const TokenCovariance* covariance);
 };
 

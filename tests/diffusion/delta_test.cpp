@@ -57,6 +57,17 @@ class DeltaDocument : public testing::Test {
     for (const auto& [site, out] : base_.key_sites) delta.tensors[kKeyResidualPrefix + site] = torch::randn({out});
     return delta;
   }
+  Delta lora() {
+    base_.projections = {{"mid.attn1.to_q", {8, 5}}, {"mid.attn2.to_out.0", {5, 8}}};
+    return {.method = "lora",
+            .class_word = "kettle",
+            .placeholder = "<kettle-7>",
+            .base_fingerprint = base_.fingerprint,
+            .text_encoder_digest = base_.text_encoder_digest,
+            .tensors = {{kWordTensor, torch::randn({2, kWidth})},
+                        {"down.mid.attn1.to_q", torch::randn({3, 5})},
+                        {"up.mid.attn1.to_q", torch::randn({8, 3})}}};
+  }
   // Stable Diffusion 1.5 as far as edits can see it.
   DeltaBase sd15() const {
     DeltaBase sd{.fingerprint = base_.fingerprint, .text_encoder_digest = base_.text_encoder_digest, .text_width = 768};
@@ -400,6 +411,37 @@ TEST_F(DeltaDocument, FromAHostileHandIsRefused) {
   // All zero is finite and well shaped, and no direction at all.
   const auto null = parse_delta(with_tensor(delta, kInputTensor, torch::zeros({kWidth})), "upload");
   EXPECT_ERROR(delta_edits(null, base_), Code::corrupt, "no direction");
+}
+
+TEST_F(DeltaDocument, OfLowRankHalvesComesBackAndStandsWhereItSays) {
+  const auto delta = lora();
+  const auto again = parse_delta(delta_bytes(delta), "test");
+  const auto edits = delta_edits(again, base_);
+  ASSERT_EQ(edits.tokens.size(), 1u);
+  EXPECT_EQ(edits.tokens[0].rows.size(0), 2);
+  ASSERT_EQ(edits.sites.size(), 1u);  // a layer without halves stays as it is
+  const auto& edit = edits.sites.at("mid.attn1.to_q").low_rank.at(0);
+  EXPECT_TRUE(torch::equal(edit.down, delta.tensors.at("down.mid.attn1.to_q")));
+  EXPECT_TRUE(torch::equal(edit.up, delta.tensors.at("up.mid.attn1.to_q")));
+}
+
+TEST_F(DeltaDocument, WithHalvesThatDoNotFitIsRefused) {
+  const auto refuse = [&](const std::string& name, const Tensor& tensor, const char* part) {
+    auto delta = lora();
+    if (tensor.defined()) delta.tensors[name] = tensor;
+    if (!tensor.defined()) delta.tensors.erase(name);
+    EXPECT_ERROR(check_delta(delta, base_), Code::corrupt, part);
+  };
+  refuse("up.mid.attn1.to_q", {}, "no other half");
+  refuse("down.mid.attn1.to_q", {}, "no other half");
+  refuse("up.mid.attn1.to_q", torch::randn({8, 4}), "another rank");
+  refuse("up.mid.attn1.to_q", torch::randn({7, 3}), "not as wide");
+  refuse("down.mid.attn1.to_q", torch::randn({3, 6}), "not as wide");
+  refuse("down.mid.conv", torch::randn({3, 5}), "does not have");
+  EXPECT_ERROR(parse_delta(with_tensor(lora(), "up.mid.attn1.to_q", torch::zeros({8})), "upload"), Code::corrupt,
+               "matrix");
+  EXPECT_ERROR(parse_delta(with_tensor(lora(), kInputTensor, torch::zeros({kWidth})), "upload"), Code::corrupt,
+               "does not have");
 }
 
 TEST_F(DeltaDocument, ThatIsWrongIsNotWritten) {

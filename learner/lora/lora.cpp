@@ -1,0 +1,186 @@
+#include "learner/lora/lora.h"
+
+#include "diffusion/edits/edited.h"
+#include "diffusion/prompt.h"
+#include "diffusion/text_to_image.h"
+#include "learner/learning_loop.h"
+#include "learner/preview.h"
+#include "learner/settings.h"
+#include "learner/step_workers.h"
+#include "learner/word_embedding.h"
+
+namespace conceptd::learner {
+using diffusion::Edited;
+using diffusion::EditSet;
+
+LoraSettings LoraSettings::from_json(const nlohmann::json& settings) {
+  LoraSettings s;
+  SettingsReader reader(settings, "lora");
+  reader.whole("steps", s.steps, 1, 10000);
+  reader.whole("batch", s.batch, 1, 256);
+  reader.whole("rank", s.rank, 1, 128);
+  reader.number("rate", s.rate, 0, 1);
+  reader.number("prior_weight", s.prior_weight, 0, 100);
+  reader.whole("prior_pictures", s.prior_pictures, 1, 256);
+  reader.number("settle", s.settle, 0, 1);
+  reader.whole("preview_every", s.preview_every, 0, 10000);
+  reader.finish();
+  return s;
+}
+
+nlohmann::json LoraSettings::to_json() const {
+  return {{"steps", steps},
+          {"batch", batch},
+          {"rank", rank},
+          {"rate", rate},
+          {"prior_weight", prior_weight},
+          {"prior_pictures", prior_pictures},
+          {"settle", settle}};
+}
+
+namespace {
+struct Adapter {
+  std::string site;
+  Tensor down, up;  // (r, in), (out, r)
+};
+
+std::vector<Adapter> fresh_adapters(diffusion::UNet2DConditionModel& unet, int64_t rank, torch::Generator& random) {
+  std::vector<Adapter> adapters;
+  for (const auto& item : unet->named_modules("", false)) {
+    auto* layer = dynamic_cast<diffusion::AdaptedLinearImpl*>(item.value().get());
+    if (!layer) continue;
+    const auto& path = layer->site.path;
+    const auto ends = [&](std::string_view suffix) { return path.ends_with(suffix); };
+    if (!ends(".to_q") && !ends(".to_k") && !ends(".to_v") && !ends(".to_out.0")) continue;
+    const auto out = layer->matrix().size(0), in = layer->matrix().size(1);
+    auto down = torch::randn({rank, in}, random) / static_cast<double>(rank);
+    adapters.push_back({path, down.requires_grad_(), torch::zeros({out, rank}).requires_grad_()});
+  }
+  return adapters;
+}
+
+// "sks" where it is a word of the tokenizer, else a row that no word has: (1, c).
+Tensor identifier_row(diffusion::ModelBundle& bundle, torch::Generator& random) {
+  if (bundle.tokenizer.is_single_token("sks")) return class_row(bundle, "sks");
+  const auto table = bundle.text_encoder->text_model->embeddings->token_embedding->weight.detach().to(torch::kFloat);
+  return table.mean(0, true) + table.std(0, true, true) * torch::randn({1, table.size(1)}, random);
+}
+
+// What the frozen base makes of the class word: as latents, all of them the subject.
+PhotoLatents prior_latents(diffusion::ModelBundle& bundle, const std::string& class_word, const LoraSettings& s,
+                           std::uint64_t seed) {
+  torch::NoGradGuard frozen;
+  constexpr int64_t kSteps = 25, kAtOnce = 8;
+  const auto context = diffusion::prepare_prompt(bundle, "a " + class_word).context;
+  const auto negative = diffusion::prepare_prompt(bundle, "").context;
+  std::vector<Tensor> drawn;
+  for (int64_t from = 0; from < s.prior_pictures; from += kAtOnce) {
+    diffusion::TextToImageRequest request{.sampler = "ddim", .steps = kSteps};
+    for (int64_t k = from; k < std::min(from + kAtOnce, s.prior_pictures); ++k) {
+      request.rows.push_back({.context = context,
+                              .negative_context = negative,
+                              .seed = seed + static_cast<std::uint64_t>(k),
+                              .guidance = bundle.defaults.guidance});
+    }
+    diffusion::Steering none;
+    drawn.push_back(diffusion::denoise(bundle, request, none).to(torch::kFloat));
+  }
+  const auto latents = torch::cat(drawn);
+  auto everywhere = torch::ones({latents.size(0), 1, latents.size(2), latents.size(3)});
+  return {latents, torch::zeros_like(latents), everywhere};
+}
+
+Draw beside(const Draw& a, const Draw& b) {
+  const auto both = [](const Tensor& x, const Tensor& y) { return torch::cat({x, y}); };
+  return {.photo = both(a.photo, b.photo),
+          .noisy = both(a.noisy, b.noisy),
+          .target = both(a.target, b.target),
+          .timesteps = both(a.timesteps, b.timesteps),
+          .mask = both(a.mask, b.mask)};
+}
+}  // namespace
+
+Learned LoraLearner::learn(const LearnRequest& request, LearnContext& context) {
+  const auto s = LoraSettings::from_json(request.settings);
+  auto& bundle = context.bundle;
+  const auto schedule = diffusion::NoiseSchedule::from_json(bundle.scheduler_config);
+  const auto photos = encode_photos(bundle, request.photos, request.masks);
+  auto random = torch::make_generator<at::CPUGeneratorImpl>(request.seed + 2);
+  auto adapters = fresh_adapters(bundle.unet, s.rank, random);
+  const auto word = identifier_row(bundle, random), class_word = class_row(bundle, request.class_word);
+
+  // Text never changes: all templates are encoded once, with the identifier before the class word, and for the prior.
+  auto with_identifier = templates_for(bundle);
+  for (auto& text : with_identifier) text.replace(text.find("{}"), 2, "{} " + request.class_word);
+  const auto prompts = fill_templates(bundle, with_identifier, request.class_word);
+  const auto plain = fill_templates(bundle, templates_for(bundle), request.class_word);
+  Tensor states, class_states;  // (t, n, c)
+  {
+    torch::NoGradGuard frozen;
+    diffusion::Adaptation base;
+    states = encode_rows(bundle, prompts, torch::arange(prompts.ids.size(0)), word);
+    class_states = bundle.text_encoder(plain.class_ids, base).last_hidden_state;
+  }
+  const bool with_prior = s.prior_weight > 0;
+  const auto prior = with_prior ? prior_latents(bundle, request.class_word, s, request.seed) : PhotoLatents{};
+
+  std::vector<Tensor> leaves;
+  auto edits = std::make_shared<EditSet>();
+  for (const auto& adapter : adapters) {
+    leaves.push_back(adapter.down), leaves.push_back(adapter.up);
+    edits->sites[adapter.site].low_rank.push_back({adapter.down, adapter.up});
+  }
+  torch::optim::Adam adam(leaves, torch::optim::AdamOptions(s.rate));
+  StepWorkers workers;
+  const StepWorkers::LossOf loss_of = [&](const Draw& draw, const Tensor& text) {
+    Edited adapt(Edited::Rows(static_cast<std::size_t>(draw.noisy.size(0)), edits));
+    const auto prediction = bundle.unet(draw.noisy.to(bundle.compute), draw.timesteps, text.to(bundle.compute), adapt);
+    return masked_loss(prediction, draw.target, draw.mask);
+  };
+  auto fixed_random = torch::make_generator<at::CPUGeneratorImpl>(request.seed + 1);
+  const auto fixed = draw_step(photos, schedule, 4 * s.batch, fixed_random);
+  const auto fixed_loss = [&] {
+    torch::NoGradGuard frozen;
+    return workers.loss(fixed, states.index_select(0, template_rows(prompts, 0, 4 * s.batch)), loss_of);
+  };
+
+  const auto delta_base = diffusion::DeltaBase::of(bundle, nullptr);
+  const auto delta_now = [&] {
+    diffusion::Delta delta;
+    delta.method = "lora", delta.class_word = request.class_word, delta.placeholder = "<" + request.name + ">";
+    delta.base_fingerprint = delta_base.fingerprint, delta.text_encoder_digest = delta_base.text_encoder_digest;
+    delta.settings = s.to_json(), delta.settings["seed"] = request.seed;
+    delta.tensors[diffusion::kWordTensor] = torch::cat({word, class_word});
+    for (const auto& adapter : adapters) {
+      delta.tensors[diffusion::kDownPrefix + adapter.site] = adapter.down.detach().clone();
+      delta.tensors[diffusion::kUpPrefix + adapter.site] = adapter.up.detach().clone();
+    }
+    return delta;
+  };
+
+  LearningLoop loop(
+      {.method = "lora", .steps = s.steps, .rates = {s.rate}, .settle = s.settle, .preview_every = s.preview_every},
+      request, context, adam);
+  const double first_loss = fixed_loss();
+  const auto take_step = [&](int64_t step, torch::Generator& noise) {
+    auto draw = draw_step(photos, schedule, s.batch, noise);
+    auto text = states.index_select(0, template_rows(prompts, step, s.batch));
+    if (!with_prior) return workers.backward(draw, text, leaves, loss_of);
+    auto of_class = draw_step(prior, schedule, s.batch, noise);
+    of_class.mask = of_class.mask * s.prior_weight;
+    text = torch::cat({text, class_states.index_select(0, template_rows(plain, step, s.batch))});
+    // The mean over both halves is half the sum of their losses, which Adam does not notice.
+    return workers.backward(beside(draw, of_class), text, leaves, loss_of);
+  };
+  loop.run(take_step, [&] {
+    const auto shown = std::make_shared<const EditSet>(diffusion::delta_edits(delta_now(), delta_base));
+    return preview(bundle, shown, "<" + request.name + ">");
+  });
+  return {delta_now(),
+          {{"loss_first", first_loss},
+           {"loss_last", fixed_loss()},
+           {"seconds", loop.seconds()},
+           {"unet_passes", s.steps * s.batch * (with_prior ? 2 : 1)}}};
+}
+
+}  // namespace conceptd::learner
