@@ -22,8 +22,9 @@ Tensor draw(diffusion::ModelBundle& bundle, const std::vector<std::string>& prom
     diffusion::TextToImageRequest request{.rows = {}, .sampler = "ddim", .steps = drawing.steps};
     for (auto k = from; k < std::min(prompts.size(), from + b); ++k) {
       diffusion::PictureRow row;
-      row.context = diffusion::prepare_prompt(bundle, prompts[k], edits).context, row.negative_context = empty;
-      row.edits = edits, row.seed = first_seed + k, row.guidance = drawing.guidance;
+      auto prompt = diffusion::prepare_prompt(bundle, prompts[k], edits);
+      row.context = prompt.context, row.negative_context = empty, row.edits = prompt.edits;
+      row.seed = first_seed + k, row.guidance = drawing.guidance;
       request.rows.push_back(row);
     }
     pictures[static_cast<std::size_t>(task)] =

@@ -43,10 +43,29 @@ std::vector<std::string> prompts_of(const std::string& words, int64_t seeds) {
   return prompts;
 }
 
-// What pictures of one thing are held against: embeddings of fresh renders of it.
+// What pictures of one thing are held against: embeddings of fresh renders of it, and of others of the same words.
 struct References {
-  Tensor identity, towers;  // (k, 64), (k, p)
+  IdentityReferences identity;
+  Tensor towers;  // (k, p)
 };
+
+References references_of(Evaluator& judge, const world::Instance& instance, const std::vector<world::Scene>& fresh,
+                         int64_t c) {
+  torch::NoGradGuard frozen;
+  constexpr int kOthers = 7;
+  auto random = pretrain::task_random(0x0741e5, c, 0);
+  const auto renders = pretrain::render_scenes(fresh);
+  References references{{judge.net(renders).identity, {}}, judge.towers.of_pictures(renders)};
+  std::vector<Tensor> others;
+  for (int o = 0; o < kOthers; ++o) {
+    const auto other = world::sample_sibling(instance, random);
+    std::vector<world::Scene> scenes;
+    for (std::size_t k = 0; k < fresh.size(); ++k) scenes.push_back(world::photograph(other, random));
+    others.push_back(judge.net(pretrain::render_scenes(scenes)).identity);
+  }
+  references.identity.others = torch::stack(others);
+  return references;
+}
 
 void add(Column& column, Evaluator& judge, const Tensor& pictures, const world::Instance& instance,
          const References& references, int64_t seeds) {
@@ -81,12 +100,7 @@ nlohmann::json report_concepts(diffusion::ModelBundle& bundle, Evaluator& judge,
         siblings.push_back(world::photograph(world::sample_sibling(held.instance, random), random, b));
       }
     }
-    References references;
-    {
-      torch::NoGradGuard frozen;
-      const auto renders = pretrain::render_scenes(fresh);
-      references = {judge.net(renders).identity, judge.towers.of_pictures(renders)};
-    }
+    const auto references = references_of(judge, held.instance, fresh, c);
     const auto pictures = pretrain::render_scenes(photos);
     const auto word = std::string(world::shape_words()[static_cast<std::size_t>(held.instance.shape)]);
     const auto first_seed = static_cast<std::uint64_t>(9000 + 100 * c);
@@ -132,9 +146,9 @@ nlohmann::json report_concepts(diffusion::ModelBundle& bundle, Evaluator& judge,
     each.push_back({{"name", held.name}, {"description", world::describe(held.instance)}});
     for (const auto& [name, column] : columns) {
       all[name] += column, each.back()["ways"][name] = column.to_json();
-      std::printf("  %-20s embedding %.3f, by truth %.3f, background %.3f; mean embedding so far %.3f\n", name.c_str(),
-                  column.identity.embedding / static_cast<double>(column.identity.pictures), column.identity.by_truth(),
-                  column.background.value(),
+      std::printf("  %-24s embedding %.3f, found %.2f, by truth %.3f, background %.3f; mean embedding so far %.3f\n",
+                  name.c_str(), column.identity.embedding / static_cast<double>(column.identity.pictures),
+                  column.identity.found.value(), column.identity.by_truth(), column.background.value(),
                   all[name].identity.embedding / static_cast<double>(all[name].identity.pictures));
     }
     std::fflush(stdout);

@@ -36,7 +36,7 @@ nlohmann::json rises(const nlohmann::json& each) {
   if (each.empty()) return out;
   for (const auto& item : each.front().at("ways").items()) {
     if (kEnds.contains(item.key())) continue;
-    for (const char* measure : {"embedding", "by_truth"}) {
+    for (const char* measure : {"embedding", "by_truth", "found"}) {
       const auto column = [&](const std::string& way) {
         std::vector<double> figures;
         for (const auto& thing : each) figures.push_back(thing.at("ways").at(way).at(measure));

@@ -13,7 +13,7 @@ struct Rise {
 // little. {0, 0} where renders are no better than words.
 Rise rise(const std::vector<double>& way, const std::vector<double>& words, const std::vector<double>& renders);
 
-// Of every way in report_concepts' "each", by "embedding" and by "by_truth":
+// Of every way in report_concepts' "each", by "embedding", "by_truth" and "found":
 // {"perfusion": {"embedding": {"rise": .., "standard_error": ..}, "by_truth": …}, …}
 nlohmann::json rises(const nlohmann::json& each);
 

@@ -24,7 +24,7 @@ std::vector<Seen> look(AttributeNet& net, const Tensor& pictures) {
 IdentityScore& IdentityScore::operator+=(const IdentityScore& more) {
   for (int q = 0; q < kQuestions; ++q) attribute[q] += more.attribute[q];
   for (int k = 0; k < 2; ++k) colour_distance[k] += more.colour_distance[k];
-  embedding += more.embedding, pictures += more.pictures;
+  embedding += more.embedding, found += more.found, pictures += more.pictures;
   return *this;
 }
 
@@ -38,6 +38,7 @@ double IdentityScore::by_truth() const {
 nlohmann::json IdentityScore::to_json() const {
   nlohmann::json out{{"by_truth", by_truth()},
                      {"embedding", pictures ? embedding / static_cast<double>(pictures) : 0},
+                     {"found", found.value()},
                      {"pictures", pictures}};
   for (int q = 0; q < kQuestions; ++q) out[kQuestionNames[q]] = attribute[q].value();
   const auto mean = [](double sum, int64_t n) { return n ? sum / static_cast<double>(n) : 0; };
@@ -51,7 +52,7 @@ double distance(const float* a, const float* b) { return std::hypot(a[0] - b[0],
 }  // namespace
 
 void add_identity(IdentityScore& score, AttributeNet& net, const Tensor& pictures, const world::Instance& instance,
-                  const Tensor& references) {
+                  const IdentityReferences& references) {
   torch::NoGradGuard frozen;
   const auto truth = truth_of({.objects = {{.instance = instance}}});
   for (const auto& one : look(net, pictures)) {
@@ -62,7 +63,11 @@ void add_identity(IdentityScore& score, AttributeNet& net, const Tensor& picture
     if (truth.place[0][kSecond] >= 0) score.colour_distance[1] += distance(&one.colours[3], &truth.colours[3]);
   }
   const auto embedded = net(pictures).identity;
-  score.embedding += torch::matmul(embedded, references.t()).mean(1).sum().item<double>();
+  const auto own = torch::matmul(embedded, references.own.t()).mean(1);                             // (b)
+  const auto others = torch::einsum("be,oke->bok", {embedded, references.others}).mean(2).amax(1);  // (b)
+  score.embedding += own.sum().item<double>();
+  for (int64_t row = 0; row < pictures.size(0); ++row)
+    score.found.count(own[row].item<float>() > others[row].item<float>());
   score.pictures += pictures.size(0);
 }
 

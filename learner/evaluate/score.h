@@ -27,15 +27,20 @@ std::vector<Seen> look(AttributeNet& net, const Tensor& pictures);
 struct IdentityScore {
   Share attribute[kQuestions];
   double embedding = 0;            // sum over pictures of the mean cosine to renders of the instance
+  Share found;                     // pictures nearer to renders of the instance than to those of any other thing
   double colour_distance[2] = {};  // sums of Euclidean distances in RGB, 0..1 each, of first and second colour
   int64_t pictures = 0;
   IdentityScore& operator+=(const IdentityScore& more);
   double by_truth() const;  // mean of the shares
   nlohmann::json to_json() const;
 };
-// references: (k, 64) identity embeddings of real renders of the instance.
+// Identity embeddings of real renders: of the instance, and of `o` other things of the same words. Chance is 1/(o+1).
+struct IdentityReferences {
+  Tensor own;     // (k, 64)
+  Tensor others;  // (o, k, 64)
+};
 void add_identity(IdentityScore& score, AttributeNet& net, const Tensor& pictures, const world::Instance& instance,
-                  const Tensor& references);
+                  const IdentityReferences& references);
 
 extern const char* const kQuestionNames[kQuestions];
 

@@ -24,7 +24,7 @@ TEST(Rise, IsNothingWhereThereIsNoRoom) { EXPECT_EQ(rise({.5}, {.9}, {.9}).value
 
 TEST(Rise, ReadsAReport) {
   const auto thing = [](double method, double words, double renders) {
-    const auto both = [](double x) { return nlohmann::json{{"embedding", x}, {"by_truth", x}}; };
+    const auto both = [](double x) { return nlohmann::json{{"embedding", x}, {"by_truth", x}, {"found", x}}; };
     return nlohmann::json{
         {"ways", {{"perfusion", both(method)}, {"best description", both(words)}, {"real renders", both(renders)}}}};
   };
