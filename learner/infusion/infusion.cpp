@@ -2,6 +2,7 @@
 
 #include "diffusion/edits/borrowed_maps.h"
 #include "learner/learning_loop.h"
+#include "learner/new_delta.h"
 #include "learner/preview.h"
 #include "learner/settings.h"
 #include "learner/step_workers.h"
@@ -116,10 +117,7 @@ Learned InfusionLearner::learn(const LearnRequest& request, LearnContext& contex
     return workers.loss(fixed, states.index_select(0, fixed.prompt), loss_of);
   };
   const auto delta_now = [&] {
-    diffusion::Delta delta;
-    delta.method = "infusion", delta.class_word = request.class_word, delta.placeholder = "<" + request.name + ">";
-    delta.base_fingerprint = delta_base.fingerprint, delta.text_encoder_digest = delta_base.text_encoder_digest;
-    delta.settings = s.to_json(), delta.settings["seed"] = request.seed;
+    auto delta = new_delta("infusion", request, delta_base, s.to_json());
     delta.compact = s.compact != 0;
     for (const auto& residual : residuals) {
       const auto* prefix = residual.is_key ? diffusion::kKeyResidualPrefix : diffusion::kValueResidualPrefix;

@@ -4,6 +4,7 @@
 #include "diffusion/prompt.h"
 #include "diffusion/text_to_image.h"
 #include "learner/learning_loop.h"
+#include "learner/new_delta.h"
 #include "learner/preview.h"
 #include "learner/settings.h"
 #include "learner/step_workers.h"
@@ -44,17 +45,15 @@ struct Adapter {
   Tensor down, up;  // (r, in), (out, r)
 };
 
-std::vector<Adapter> fresh_adapters(diffusion::UNet2DConditionModel& unet, int64_t rank, torch::Generator& random) {
+std::vector<Adapter> fresh_adapters(diffusion::UNet2DConditionModel& unet, const diffusion::DeltaBase& base,
+                                    int64_t rank, torch::Generator& random) {
   std::vector<Adapter> adapters;
   for (const auto& item : unet->named_modules("", false)) {
-    auto* layer = dynamic_cast<diffusion::AdaptedLinearImpl*>(item.value().get());
-    if (!layer) continue;
-    const auto& path = layer->site.path;
-    const auto ends = [&](std::string_view suffix) { return path.ends_with(suffix); };
-    if (!ends(".to_q") && !ends(".to_k") && !ends(".to_v") && !ends(".to_out.0")) continue;
-    const auto out = layer->matrix().size(0), in = layer->matrix().size(1);
+    const auto layer = base.projections.find(item.key());
+    if (layer == base.projections.end()) continue;
+    const auto [out, in] = layer->second;
     auto down = torch::randn({rank, in}, random) / static_cast<double>(rank);
-    adapters.push_back({path, down.requires_grad_(), torch::zeros({out, rank}).requires_grad_()});
+    adapters.push_back({item.key(), down.requires_grad_(), torch::zeros({out, rank}).requires_grad_()});
   }
   return adapters;
 }
@@ -106,7 +105,8 @@ Learned LoraLearner::learn(const LearnRequest& request, LearnContext& context) {
   const auto schedule = diffusion::NoiseSchedule::from_json(bundle.scheduler_config);
   const auto photos = encode_photos(bundle, request.photos, request.masks);
   auto random = torch::make_generator<at::CPUGeneratorImpl>(request.seed + 2);
-  auto adapters = fresh_adapters(bundle.unet, s.rank, random);
+  const auto delta_base = diffusion::DeltaBase::of(bundle, nullptr);
+  auto adapters = fresh_adapters(bundle.unet, delta_base, s.rank, random);
   const auto word = identifier_row(bundle, random), class_word = class_row(bundle, request.class_word);
 
   // Text never changes: all templates are encoded once, with the identifier before the class word, and for the prior.
@@ -144,12 +144,8 @@ Learned LoraLearner::learn(const LearnRequest& request, LearnContext& context) {
     return workers.loss(fixed, states.index_select(0, template_rows(prompts, 0, 4 * s.batch)), loss_of);
   };
 
-  const auto delta_base = diffusion::DeltaBase::of(bundle, nullptr);
   const auto delta_now = [&] {
-    diffusion::Delta delta;
-    delta.method = "lora", delta.class_word = request.class_word, delta.placeholder = "<" + request.name + ">";
-    delta.base_fingerprint = delta_base.fingerprint, delta.text_encoder_digest = delta_base.text_encoder_digest;
-    delta.settings = s.to_json(), delta.settings["seed"] = request.seed;
+    auto delta = new_delta("lora", request, delta_base, s.to_json());
     delta.tensors[diffusion::kWordTensor] = torch::cat({word, class_word});
     for (const auto& adapter : adapters) {
       delta.tensors[diffusion::kDownPrefix + adapter.site] = adapter.down.detach().clone();

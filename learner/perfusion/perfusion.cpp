@@ -3,6 +3,7 @@
 #include "diffusion/edits/edited.h"
 #include "diffusion/token_covariance.h"
 #include "learner/learning_loop.h"
+#include "learner/new_delta.h"
 #include "learner/preview.h"
 #include "learner/settings.h"
 #include "learner/step_workers.h"
@@ -111,11 +112,8 @@ Learned PerfusionLearner::learn(const LearnRequest& request, LearnContext& conte
 
   const auto delta_base = diffusion::DeltaBase::of(bundle, &covariance);
   const auto delta_now = [&] {
-    diffusion::Delta delta;
-    delta.method = "perfusion", delta.class_word = request.class_word, delta.placeholder = "<" + request.name + ">";
-    delta.base_fingerprint = delta_base.fingerprint, delta.text_encoder_digest = delta_base.text_encoder_digest;
+    auto delta = new_delta("perfusion", request, delta_base, s.to_json());
     delta.covariance_digest = covariance.digest();
-    delta.settings = s.to_json(), delta.settings["seed"] = request.seed;
     delta.tensors[diffusion::kWordTensor] = word.detach().clone();
     delta.tensors[diffusion::kInputTensor] = target_input;
     for (const auto& site : sites) {

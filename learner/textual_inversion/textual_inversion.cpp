@@ -1,6 +1,7 @@
 #include "learner/textual_inversion/textual_inversion.h"
 
 #include "learner/learning_loop.h"
+#include "learner/new_delta.h"
 #include "learner/preview.h"
 #include "learner/settings.h"
 #include "learner/step_workers.h"
@@ -61,13 +62,8 @@ Learned TextualInversionLearner::learn(const LearnRequest& request, LearnContext
     return preview(bundle, shown, "<" + request.name + ">");
   });
 
-  diffusion::Delta delta;
-  delta.method = "textual_inversion", delta.class_word = request.class_word,
-  delta.placeholder = "<" + request.name + ">";
-  const auto delta_base = diffusion::DeltaBase::of(bundle, nullptr);
-  delta.base_fingerprint = delta_base.fingerprint, delta.text_encoder_digest = delta_base.text_encoder_digest;
-  delta.settings = {
-      {"steps", s.steps}, {"batch", s.batch}, {"rate", s.rate}, {"settle", s.settle}, {"seed", request.seed}};
+  auto delta = new_delta("textual_inversion", request, diffusion::DeltaBase::of(bundle, nullptr),
+                         {{"steps", s.steps}, {"batch", s.batch}, {"rate", s.rate}, {"settle", s.settle}});
   delta.tensors[diffusion::kWordTensor] = word.detach();
   return {delta,
           {{"loss_first", first_loss},
