@@ -35,7 +35,9 @@ Code code_of(int result) {
 
 Error failure(sqlite3* handle, int result, std::string_view doing, std::string_view what, const fs::path& path) {
   const int extended = handle ? sqlite3_extended_errcode(handle) : result;
+  const bool locked = code_of(result) == Code::busy;  // a thread of ours would have been waited for
   return Error(code_of(result), std::string(doing) + ": " + (handle ? sqlite3_errmsg(handle) : sqlite3_errstr(result)) +
+                                    (locked ? "; another program is writing to it; end that one, or try again" : "") +
                                     " (SQLite " + std::to_string(extended) + ", " + std::string(what) + ", " +
                                     path.string() + ")");
 }

@@ -3,6 +3,7 @@
 
 #include "daemon/restore_command.h"
 #include "tests/daemon/daemon_fixture.h"
+#include "tests/support/database_holder.h"
 
 namespace conceptd::daemon::test {
 namespace {
@@ -107,6 +108,29 @@ TEST_F(Upkeep, ABackupIsANameAndNeverAPath) {
   }
   post<api::BackedUp>("backup", api::BackUp{.name = "friday"});
   EXPECT_EQ(refused("backup", {{"name", "friday"}}).first, 409);
+}
+
+// A shell, say, in which somebody has begun to write and gone home: longer than SQLite waits.
+TEST_F(Upkeep, Row34AnotherProgramThatHoldsTheDatabaseCostsNothingButTime) {
+  DatabaseHolder holder(config_.data_dir / "registry.db");
+  start();
+  add_and_learn("kettle-7");
+  const std::int64_t running = add("steady", "other");
+  wait_until(running, [](const api::JobInfo& info) { return info.progress.step > 2; });
+  holder.hold();
+  const auto [status_code, error] = refused("concepts", api::encode(request_for("mug-2")));
+  EXPECT_EQ(status_code, 429);
+  EXPECT_EQ(error.code, "busy");
+  EXPECT_THAT(error.message, HasSubstr("another program is writing to it"));
+  EXPECT_EQ(generate("a <kettle-7>").images.size(), 1u) << "pictures are made";
+  EXPECT_EQ(status().counts.concepts, 2) << "what is known can be read, and nothing was added";
+  EXPECT_EQ(client().exchange("GET", "/healthz", {}, 5s).status, 200);
+  holder.let_go();
+  const api::JobInfo done = wait_for(running);
+  EXPECT_EQ(done.state, "done") << done.error_message;
+  EXPECT_EQ(done.attempts, 1) << "what it learnt was stored when it could be";
+  add_and_learn("mug-2");
+  EXPECT_THAT(post<api::Verified>("verify", api::Verify{.deep = true}).faults, testing::IsEmpty());
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "registry/disk.h"
 #include "registry/sqlite.h"
 #include "tests/registry/registry_fixture.h"
+#include "tests/support/database_holder.h"
 
 namespace conceptd::registry::test {
 namespace {
@@ -184,6 +185,23 @@ TEST_F(Store, AFullDiskRefusesAndWorksAgainWithoutARestart) {
     operation();
     EXPECT_GT(registry().audit({}, 1).at(0).id, rows);
   });
+}
+
+// Longer than SQLite waits.
+TEST_F(Store, AnotherProgramThatWritesIsAnErrorThatSaysSoAndChangesNothing) {
+  add_and_learn("a", "a-1");
+  registry_.reset();
+  DatabaseHolder holder(file());
+  reopen();
+  holder.hold();
+  const auto rows = registry().audit({}, 1).at(0).id;
+  EXPECT_ERROR(add("b"), Code::busy, "database is locked");
+  EXPECT_ERROR(relearn("a", "a-2"), Code::busy, "another program is writing to it; end that one");
+  EXPECT_EQ(registry().audit({}, 1).at(0).id, rows);
+  EXPECT_EQ(registry().names(), std::vector<std::string>{"a"});
+  EXPECT_EQ(registry().delta(registry().version(name_of("a"), 1).delta), "a-1") << "reading goes on";
+  holder.let_go();
+  EXPECT_EQ(add_and_learn("b", "b-1").state->id, 2);
 }
 
 }  // namespace
