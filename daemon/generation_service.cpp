@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/log.h"
+#include "daemon/threads.h"
 
 namespace conceptd::daemon {
 namespace {
@@ -28,7 +29,7 @@ Error stopping_error() { return Error(Code::unavailable, "the daemon is stopping
 }  // namespace
 
 GenerationService::GenerationService(Model& model, GenerationLimits limits)
-    : model_(model), limits_(limits), thread_([this] { run(); }) {}
+    : model_(model), limits_(limits), thread_(start_thread("making pictures", [this] { run(); })) {}
 
 void GenerationService::submit(GenerationTask task) {
   std::vector<std::shared_ptr<Entry>> left;
@@ -78,19 +79,33 @@ void GenerationService::stop() {
 
 void GenerationService::run() {
   for (;;) {
-    std::vector<std::pair<std::shared_ptr<Entry>, std::size_t>> batch;
-    std::vector<std::shared_ptr<Entry>> left;
-    {
-      std::unique_lock lock(mutex_);
-      running_ = 0;
-      changed_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
-      if (stopping_) return;
-      left = take_abandoned();
-      if (!queue_.empty()) batch = next_batch();
-      running_ = static_cast<int>(batch.size());
+    try {
+      std::vector<std::pair<std::shared_ptr<Entry>, std::size_t>> batch;
+      std::vector<std::shared_ptr<Entry>> left;
+      {
+        std::unique_lock lock(mutex_);
+        running_ = 0;
+        changed_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+        if (stopping_) return;
+        left = take_abandoned();
+        if (!queue_.empty()) batch = next_batch();
+        running_ = static_cast<int>(batch.size());
+      }
+      dismiss(left);
+      if (!batch.empty()) run_batch(batch);
+    } catch (const std::exception& error) {  // no memory for a batch: who was in it loses the connection
+      spdlog::error("making pictures: {}", error.what());
+      std::shared_ptr<Entry> first;  // who might be why, or it would happen again for ever
+      {
+        const std::lock_guard lock(mutex_);
+        if (queue_.empty()) continue;
+        first = std::move(queue_.front());
+        queue_.pop_front();
+      }
+      guarded([&, &task = first->task] {
+        task.failed(Error(Code::unavailable, std::string("making pictures: ") + error.what() + "; ask again later"));
+      });
     }
-    dismiss(left);
-    if (!batch.empty()) run_batch(batch);
   }
 }
 

@@ -10,23 +10,22 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <cstring>
 #include <list>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "core/error.h"
 #include "core/log.h"
 #include "core/net/tls.h"
 #include "daemon/http_session.h"
+#include "daemon/threads.h"
 
 namespace conceptd::daemon {
 namespace {
@@ -36,7 +35,7 @@ using Protocol = net::Stream::Protocol;
 using Acceptor = asio::basic_socket_acceptor<Protocol>;
 using boost::system::error_code;
 
-constexpr std::chrono::milliseconds kOutOfDescriptors{200};
+constexpr std::chrono::milliseconds kOutOfDescriptors{200}, kEndLooked{10};
 constexpr std::chrono::seconds kRefusalsLoggedEvery{60};
 
 // A socket whose daemon has died refuses; one that does anything else is somebody's.
@@ -92,42 +91,81 @@ HttpPeer peer_of(Protocol::socket& socket, bool over_tcp) {
 }  // namespace
 
 struct HttpServer::Impl {
+  using Time = std::chrono::steady_clock::time_point;
+
   struct Listener {
-    explicit Listener(asio::io_context& io) : acceptor(io), pause(io) {}
+    explicit Listener(asio::io_context& io) : acceptor(io) {}
     Acceptor acceptor;
-    asio::steady_timer pause;
+    bool waiting = false;  // for a client
+    Time again{};          // no client before
     bool over_tcp = false;
     net::TlsContext tls{};  // null: plain
     std::list<std::weak_ptr<HttpSession>> sessions{};
-    std::chrono::steady_clock::time_point logged{};  // that it is full
+    Time logged{};  // that it is full
   };
 
-  Impl(HttpHost hosted, HttpLimits limited)
-      : host(std::move(hosted)), limits(limited), pool(static_cast<std::size_t>(limits.handler_threads)) {}
+  Impl(HttpHost hosted, HttpLimits limited) : host(std::move(hosted)), limits(limited), pool(limits.handler_threads) {}
+
+  // What throws in a handler (there is no memory, above all) ends the connection that it was for. What concerns all of
+  // them is therefore no handler's: it is looked at here whenever io.stop() asks for it, without a need for memory.
+  void run() {
+    for (;;) {
+      io.restart();  // first, so that no stop() is overlooked
+      if (closing) close_listeners();
+      const bool ending = ends_by.load() != Time::max();
+      if (ending && (all_idle() || std::chrono::steady_clock::now() >= ends_by.load())) return;
+      try {
+        if (ending)
+          io.run_for(kEndLooked);
+        else if (wait_for_clients())
+          io.run();
+        else
+          io.run_for(kOutOfDescriptors);
+      } catch (const std::exception& error) {
+        spdlog::error("a connection has ended: {}", error.what());
+      }
+    }
+  }
 
   // From here on the listener belongs to the thread.
   void begin(std::shared_ptr<Listener> listener) {
-    asio::post(io, [this, listener = std::move(listener)] {
-      listeners.push_back(listener);
-      accept(*listener);
+    asio::post(io, [this, one = std::list{std::move(listener)}]() mutable {
+      listeners.splice(listeners.end(), one);
+      io.stop();
     });
-    if (!thread.joinable()) thread = std::thread([this] { io.run(); });
+  }
+
+  // True: each of them waits for one.
+  bool wait_for_clients() {
+    bool all = true;
+    for (const auto& listener : listeners) {
+      if (listener->waiting || !listener->acceptor.is_open()) continue;
+      try {
+        if (std::chrono::steady_clock::now() < listener->again)
+          all = false;
+        else
+          accept(*listener);
+      } catch (const std::exception&) {
+        all = false;
+      }
+    }
+    return all;
   }
 
   void accept(Listener& listener) {
     listener.acceptor.async_accept([this, &listener](error_code error, Protocol::socket connection) {
+      listener.waiting = false;
       if (error == asio::error::operation_aborted || !listener.acceptor.is_open()) return;
       if (error) {
+        listener.again = std::chrono::steady_clock::now() + kOutOfDescriptors;
+        io.stop();
         spdlog::warn("accepting a connection: {}", error.message());
-        listener.pause.expires_after(kOutOfDescriptors);
-        listener.pause.async_wait([this, &listener](error_code stopped) {
-          if (!stopped) accept(listener);
-        });
         return;
       }
       welcome(listener, std::move(connection));
       accept(listener);
     });
+    listener.waiting = true;
   }
 
   void welcome(Listener& listener, Protocol::socket connection) {
@@ -144,19 +182,34 @@ struct HttpServer::Impl {
       const int on = 1;
       ::setsockopt(connection.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     }
-    auto session = std::make_shared<HttpSession>(std::move(connection), listener.tls, std::move(peer),
-                                                 HttpSession::Lent{.host = host, .limits = limits, .pool = pool});
+    auto session =
+        std::make_shared<HttpSession>(std::move(connection), listener.tls, std::move(peer),
+                                      HttpSession::Lent{.host = host, .limits = limits, .handlers = pool.io()});
     listener.sessions.push_back(session);
     session->start();
   }
 
   // The connection is closed; a flood of them must not become a flood of lines.
   void say_full(Listener& listener, const HttpPeer& peer, std::int64_t of_peer) {
-    const auto now = std::chrono::steady_clock::now();
-    if (listener.logged.time_since_epoch().count() != 0 && now - listener.logged < kRefusalsLoggedEvery) return;
+    const Time now = std::chrono::steady_clock::now();
+    if (listener.logged != Time{} && now - listener.logged < kRefusalsLoggedEvery) return;
     listener.logged = now;
     spdlog::warn("a connection of {} was closed: {} of {} are open, {} of {} of this peer", peer.address,
                  listener.sessions.size(), limits.connections_max, of_peer, limits.connections_per_peer_max);
+  }
+
+  // Clients that wait for a request lose their connection, the others after their answer. Twice is once.
+  void close_listeners() {
+    // Before the close, after which the inode's number may be another file's.
+    std::error_code ignored;
+    if (made && id_of(path) == made) std::filesystem::remove(path, ignored);
+    made.reset();
+    for (const auto& listener : listeners) {
+      error_code failed;
+      listener->acceptor.close(failed);
+      for (const auto& weak : listener->sessions)
+        if (const auto session = weak.lock()) session->end_soon();
+    }
   }
 
   bool all_idle() {
@@ -166,23 +219,20 @@ struct HttpServer::Impl {
     });
   }
 
-  void end_when_idle(std::chrono::steady_clock::time_point until) {
-    if (all_idle() || std::chrono::steady_clock::now() >= until) return io.stop();
-    pause.expires_after(std::chrono::milliseconds(10));
-    pause.async_wait([this, until](error_code) { end_when_idle(until); });
-  }
-
   const HttpHost host;
   const HttpLimits limits;
-  asio::thread_pool pool;
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
-  asio::steady_timer pause{io};
+  HandlerPool pool;  // after io, which the sessions need that a request of its queue holds
   std::list<std::shared_ptr<Listener>> listeners;  // touched by the thread alone
   std::filesystem::path path;
   std::optional<FileId> made;  // by listen(), at path
   std::optional<net::TlsFiles> tls_files;
-  std::thread thread;
+  // Said by others, then io.stop().
+  std::atomic<bool> closing = false;
+  std::atomic<Time> ends_by = Time::max();
+  // The last, as it needs all the others.
+  std::thread thread = start_thread("connections", [this] { run(); });
 };
 
 HttpServer::HttpServer(HttpHost host, HttpLimits limits) : impl_(std::make_unique<Impl>(std::move(host), limits)) {}
@@ -246,27 +296,15 @@ void HttpServer::reload_tls() {
 }
 
 void HttpServer::stop_accepting() {
-  if (!impl_->thread.joinable()) return;
-  asio::post(impl_->io, [this] {
-    // Before the close, after which the inode's number may be another file's.
-    std::error_code ignored;
-    if (impl_->made && id_of(impl_->path) == impl_->made) std::filesystem::remove(impl_->path, ignored);
-    impl_->made.reset();
-    for (const auto& listener : impl_->listeners) {
-      error_code failed;
-      listener->acceptor.close(failed);
-      listener->pause.cancel();
-      for (const auto& weak : listener->sessions)
-        if (const auto session = weak.lock()) session->end_soon();
-    }
-  });
+  impl_->closing = true;
+  impl_->io.stop();
 }
 
 void HttpServer::stop(std::chrono::milliseconds patience) {
   if (!impl_->thread.joinable()) return;
   impl_->pool.join();  // handlers end by themselves; what they answered is still to be written
-  const auto until = std::chrono::steady_clock::now() + patience;
-  asio::post(impl_->io, [this, until] { impl_->end_when_idle(until); });
+  impl_->ends_by = std::chrono::steady_clock::now() + patience;
+  impl_->io.stop();
   impl_->thread.join();
 }
 

@@ -186,7 +186,8 @@ void HttpSession::on_body(error_code error, std::size_t got) {
 }
 
 void HttpSession::on_request() {
-  deadline_.cancel();  // while it is being handled
+  if (ending_) return close();  // nobody would handle it any more; a client with a key sends it again by itself
+  deadline_.cancel();           // while it is being handled
   const bool keep_alive = parser_->get().keep_alive();
   request_.body = std::move(parser_->get().body());
   const auto abandoned = std::make_shared<std::atomic<bool>>(false);
@@ -197,7 +198,7 @@ void HttpSession::on_request() {
       self->write(std::move(response), keep_alive);
     });
   };
-  asio::post(lent_.pool, [self = shared_from_this(), request = std::move(request_), respond]() mutable {
+  asio::post(lent_.handlers, [self = shared_from_this(), request = std::move(request_), respond]() mutable {
     self->lent_.host.handle(std::move(request), respond);
   });
 }

@@ -1,7 +1,7 @@
 // One connection: read a request, handle it, write the answer, again. Lives as long as something is under way.
 #pragma once
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <memory>
@@ -18,7 +18,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   struct Lent {  // all of it outlives the session
     const HttpHost& host;
     const HttpLimits& limits;
-    boost::asio::thread_pool& pool;
+    boost::asio::io_context& handlers;
   };
   HttpSession(net::Stream::Socket socket, const net::TlsContext& tls, HttpPeer peer, const Lent& lent);
   void start();

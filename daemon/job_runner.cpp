@@ -2,6 +2,7 @@
 
 #include "core/log.h"
 #include "daemon/learn_worker.h"
+#include "daemon/threads.h"
 #include "daemon/worker_messages.h"
 #include "daemon/worker_process.h"
 
@@ -86,7 +87,7 @@ JobRunner::JobRunner(registry::Registry& registry, const Model& model, LiveState
     : registry_(registry), model_(model), live_(live), settings_(std::move(settings)) {}
 
 void JobRunner::start() {
-  thread_ = std::thread([this] { run(); });
+  thread_ = start_thread("learning", [this] { run(); });
 }
 
 void JobRunner::stop() {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <iterator>
+#include <new>
 
 #include "core/log.h"
 #include "daemon/answer_once.h"
@@ -205,6 +206,11 @@ void Routes::answer(const HttpRequest& request, const Respond& respond) const {
   } catch (const Error& error) {
     if (http_status(error.code()) >= 500) spdlog::error("{} {}: {}", request.method, request.path, error.what());
     respond(error_response(error, suggestions(services_, request, error)));
+  } catch (const std::bad_alloc&) {
+    spdlog::error("{} {}: out of memory", request.method, request.path);
+    respond(error_response(Error(
+        Code::unavailable,
+        "the daemon has too little memory for this request; ask for less, or later, or allow it more (ulimit -v)")));
   } catch (const std::exception& error) {
     spdlog::error("{} {}: {}", request.method, request.path, error.what());
     respond(error_response(Error(Code::internal, std::string("unexpected: ") + error.what())));

@@ -116,6 +116,24 @@ TEST_F(BadHttp, Row2AHeaderOverEightKilobytesIs431) {
   EXPECT_THAT(answer_to(many + "\r\n"), StartsWith("HTTP/1.1 400"));
 }
 
+TEST_F(BadHttp, ABodyThatComesWhileTheDaemonStopsIsHungUpOnAtOnce) {
+  start();
+  const std::string body = "{\"prompt\": \"a kettle\"}";
+  RawConnection connection = over_socket();
+  connection.send("POST /api/v1/generate HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: " +
+                  std::to_string(body.size()) + "\r\n\r\n" + body.substr(0, 5));
+  std::this_thread::sleep_for(100ms);
+  std::jthread stopping([&] { daemon_->stop(); });
+  while (std::filesystem::exists(config_.socket)) std::this_thread::sleep_for(1ms);
+  std::this_thread::sleep_for(20ms);
+  const auto began = std::chrono::steady_clock::now();
+  connection.send(body.substr(5));
+  EXPECT_EQ(connection.receive(), "");
+  stopping.join();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 4s) << "nothing is waited for";
+  stop();
+}
+
 TEST_F(BadHttp, Row2ABodyOverTheRoutesLimitIs413BeforeItIsRead) {
   start();
   const auto announced = [](const std::string& path, std::size_t size) {

@@ -262,5 +262,24 @@ TEST_F(GenerateRoute, SaysWhatItIgnoresAndRefusesTheRest) {
   EXPECT_EQ(chosen, 42);
 }
 
+// Outside the model, where no batch is there that an exception could be told to.
+TEST(Generation, WhatThrowsBetweenTwoBatchesCostsOneRequest) {
+  FakeModel model;
+  Door door;
+  model.before_batch = [&] { door.open.wait(); };
+  GenerationService service(model, {.queue_max = 8, .batch_max = 1});
+  Outcome running, failing, after;
+  service.submit(running.task(kSmall, 1));
+  while (service.load().running == 0) std::this_thread::sleep_for(1ms);
+  GenerationTask task = failing.task(kSmall, 1);
+  task.abandoned = []() -> bool { throw std::bad_alloc(); };
+  service.submit(std::move(task));
+  service.submit(after.task(kSmall, 1));
+  door.opened.set_value();
+  EXPECT_EQ(running.promise.get_future().get().pictures.size(), 1u);
+  EXPECT_ERROR(failing.promise.get_future().get(), Code::unavailable, "making pictures: ");
+  EXPECT_EQ(after.promise.get_future().get().pictures.size(), 1u);
+}
+
 }  // namespace
 }  // namespace conceptd::daemon::test
