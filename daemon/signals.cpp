@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <thread>
 
 #include "core/error.h"
 #include "core/log.h"
 #include "daemon/daemon.h"
+#include "daemon/threads.h"
 
 namespace conceptd::daemon {
 namespace {
@@ -37,7 +37,7 @@ void reload(Daemon& daemon) {
   try {
     daemon.reload();
     spdlog::info("reloaded: what [tcp] names was read again");
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     spdlog::error("the certificate of before stays: {}", error.what());
   }
 }
@@ -58,10 +58,16 @@ int wait_for_the_end(Daemon& daemon) {
   for (wait_for_a_signal(); ends == 0; wait_for_a_signal())
     if (reloads.exchange(0) > 0) reload(daemon);
   const int number = last_end;
-  std::thread([] {
-    while (ends < 2) wait_for_a_signal();
-    ::_exit(128 + last_end);
-  }).detach();
+  try {
+    start_thread("a second signal", [] {
+      while (ends < 2) wait_for_a_signal();
+      ::_exit(128 + last_end);
+    }).detach();
+  } catch (const std::exception& error) {  // then the kernel does it
+    spdlog::warn("{}", error.what());
+    for (const int end : {SIGINT, SIGTERM}) ::signal(end, SIG_DFL);
+    if (ends > 1) ::_exit(128 + last_end);  // it was there already
+  }
   return number;
 }
 

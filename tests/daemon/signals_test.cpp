@@ -205,8 +205,30 @@ TEST_F(Signals, Row38TooFewThreadsAreSaidAtTheStartOrByTheRequest) {
   EXPECT_EQ(generate("a kettle").images.size(), 1u) << "pictures need no more threads than there are";
   tell(SIGUSR1, RLIMIT_NPROC);
   add_and_learn("kettle-7");
+  tell(SIGUSR2, RLIMIT_NPROC);
   ::kill(child_, SIGTERM);
-  EXPECT_EQ(wait_for_end(), 0) << last_words();
+  EXPECT_EQ(wait_for_end(), 0) << "in order, without a thread that waits for a second signal: " << last_words();
+}
+
+// Without such a thread it is the kernel that a second signal ends it by.
+TEST_F(Signals, Row38ASecondSignalEndsItAtOnceWithoutAThreadToo) {
+  if (::geteuid() != 0) GTEST_SKIP() << "the limit counts all processes of a user, and only root can be another one";
+  give_to_somebody_else();
+  before_step_ = [](int) { std::this_thread::sleep_for(500ms); };
+  start_process([&] {
+    be_somebody_else();
+    limit(RLIMIT_NPROC, 60, 1);
+  });
+  std::jthread asks([&] {
+    EXPECT_ANY_THROW(client().post("generate", api::encode(api::GenerateRequest{.prompt = "a kettle", .steps = 100})));
+  });
+  while (status().queue.running == 0) std::this_thread::sleep_for(10ms);
+  tell(SIGUSR1, RLIMIT_NPROC);
+  ::kill(child_, SIGTERM);
+  std::this_thread::sleep_for(1s);
+  EXPECT_FALSE(has_ended()) << "the batch has its ten seconds";
+  ::kill(child_, SIGTERM);
+  EXPECT_EQ(wait_for_end(), -SIGTERM);
 }
 
 // The same with address space, a few megabytes at a time. With just enough to start, any request may be refused or lose
