@@ -9,6 +9,7 @@
 #include <seccomp.h>
 #endif
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -25,8 +26,11 @@ Error refused(const std::string& doing, int number) {
   return Error(Code::unavailable, doing + ": " + std::strerror(number));
 }
 
+// Never more than whoever started the daemon allows.
 void limit(__rlimit_resource resource, rlim_t value, const char* what) {
-  const rlimit both{.rlim_cur = value, .rlim_max = value};
+  rlimit both{};
+  if (::getrlimit(resource, &both) != 0) throw refused(std::string("reading the limit of ") + what, errno);
+  both = {.rlim_cur = std::min(both.rlim_cur, value), .rlim_max = std::min(both.rlim_max, value)};
   if (::setrlimit(resource, &both) != 0) throw refused(std::string("limiting ") + what, errno);
 }
 

@@ -82,19 +82,17 @@ class Signals : public DaemonTest {
     ::signal(SIGUSR1, [](int) { ::setrlimit(limited, &second); });
     ::signal(SIGUSR2, [](int) { ::setrlimit(limited, &first); });
   }
-  // Returns when the daemon has it.
-  void tell(int number, int resource) {
-    rlimit before{}, now{};
-    ::prlimit(child_, static_cast<__rlimit_resource>(resource), nullptr, &before);
+  // Returns when the daemon has another limit for it.
+  void tell(int number) {
+    const std::string limits = "/proc/" + std::to_string(child_) + "/limits", before = contents(limits);
     ::kill(child_, number);
     for (int i = 0; i < 500; ++i, std::this_thread::sleep_for(10ms))
-      if (::prlimit(child_, static_cast<__rlimit_resource>(resource), nullptr, &now) == 0 &&
-          now.rlim_cur != before.rlim_cur)
-        return;
+      if (contents(limits) != before) return;
     ADD_FAILURE() << "the limit stays";
   }
   void keep_last_words() const {
     if (!std::freopen((folder_ / "stderr").c_str(), "w", stderr)) ::_exit(96);
+    std::setvbuf(stderr, nullptr, _IONBF, 0);
   }
   std::string last_words() const {
     return std::filesystem::exists(folder_ / "stderr") ? contents(folder_ / "stderr") : std::string();
@@ -203,9 +201,9 @@ TEST_F(Signals, Row38TooFewThreadsAreSaidAtTheStartOrByTheRequest) {
   EXPECT_EQ(status, 503) << "there is no process for its photos";
   EXPECT_THAT(error.message, HasSubstr("starting "));
   EXPECT_EQ(generate("a kettle").images.size(), 1u) << "pictures need no more threads than there are";
-  tell(SIGUSR1, RLIMIT_NPROC);
+  tell(SIGUSR1);
   add_and_learn("kettle-7");
-  tell(SIGUSR2, RLIMIT_NPROC);
+  tell(SIGUSR2);
   ::kill(child_, SIGTERM);
   EXPECT_EQ(wait_for_end(), 0) << "in order, without a thread that waits for a second signal: " << last_words();
 }
@@ -223,7 +221,7 @@ TEST_F(Signals, Row38ASecondSignalEndsItAtOnceWithoutAThreadToo) {
     EXPECT_ANY_THROW(client().post("generate", api::encode(api::GenerateRequest{.prompt = "a kettle", .steps = 100})));
   });
   while (status().queue.running == 0) std::this_thread::sleep_for(10ms);
-  tell(SIGUSR1, RLIMIT_NPROC);
+  tell(SIGUSR1);
   ::kill(child_, SIGTERM);
   std::this_thread::sleep_for(1s);
   EXPECT_FALSE(has_ended()) << "the batch has its ten seconds";
@@ -268,7 +266,7 @@ TEST_F(Signals, Row38TooLittleMemoryIsSaidAtTheStartOrByTheRequest) {
     ask("/api/v1/generate", small);
     ASSERT_FALSE(has_ended()) << last_words();
   }
-  tell(SIGUSR1, RLIMIT_AS);
+  tell(SIGUSR1);
   add_and_learn("kettle-7");
   ::kill(child_, SIGTERM);
   EXPECT_EQ(wait_for_end(), 0) << last_words();
@@ -281,6 +279,25 @@ TEST_F(Signals, Row38TooLittleMemoryIsSaidAtTheStartOrByTheRequest) {
   }
   ::kill(child_, SIGTERM);
   EXPECT_EQ(wait_for_end(), 0) << last_words();
+}
+
+// What the worker and the decoder may use is bounded by whoever started the daemon, too.
+TEST_F(Signals, Row38LimitsOfTheirOwnLiveBelowThoseOfTheDaemon) {
+  if (!kConfinesMemory) GTEST_SKIP() << "a sanitizer needs all the address space there is";
+  give_to_somebody_else();
+  config_.learn_memory_mb = 4096;
+  config_.attempts_max = 1;
+  start_process([&] {
+    be_somebody_else();
+    limit(RLIMIT_DATA, 700u << 20, 700u << 20);
+    limit(RLIMIT_CPU, 200, 200);
+  });
+  add_and_learn("kettle-7");
+  const api::JobInfo failed = wait_for(add("greedy", "other"));
+  EXPECT_EQ(failed.state, "failed") << "a gigabyte is more than 700 MB";
+  EXPECT_EQ(failed.error_code, "exhausted");
+  ::kill(child_, SIGTERM);
+  EXPECT_EQ(wait_for_end(), 0);
 }
 
 TEST_F(Signals, Row36ABaseThatIsReplacedIsNotLearntOn) {
