@@ -2,17 +2,21 @@
 #include "diffusion/text_to_image.h"
 #include "learner/evaluate/reports.h"
 #include "learner/pretrain/caption_reading.h"
+#include "learner/pretrain/one_row.h"
 #include "learner/pretrain/scenes.h"
 #include "learner/pretrain/stages.h"
 #include "learner/workers.h"
 
 namespace conceptd::evaluate {
 
-Tensor draw(diffusion::ModelBundle& bundle, const std::vector<std::string>& prompts,
-            const std::shared_ptr<const diffusion::EditSet>& edits, std::uint64_t first_seed, const Drawing& drawing) {
+namespace {
+using Prepare = std::function<diffusion::PreparedPrompt(std::size_t row)>;
+
+Tensor draw_rows(diffusion::ModelBundle& bundle, std::size_t count, const Prepare& prepare, std::uint64_t first_seed,
+                 const Drawing& drawing) {
   torch::NoGradGuard frozen;
   const auto empty = diffusion::prepare_prompt(bundle, "").context;
-  const auto b = static_cast<std::size_t>(drawing.batch), batches = (prompts.size() + b - 1) / b;
+  const auto b = static_cast<std::size_t>(drawing.batch), batches = (count + b - 1) / b;
   std::vector<Tensor> pictures(batches);
   learner::Workers workers(at::get_num_threads());
   workers.run(static_cast<int>(batches), [&](int, int task) {
@@ -20,9 +24,9 @@ Tensor draw(diffusion::ModelBundle& bundle, const std::vector<std::string>& prom
     diffusion::Steering steering;
     const auto from = static_cast<std::size_t>(task) * b;
     diffusion::TextToImageRequest request{.rows = {}, .sampler = "ddim", .steps = drawing.steps};
-    for (auto k = from; k < std::min(prompts.size(), from + b); ++k) {
+    for (auto k = from; k < std::min(count, from + b); ++k) {
       diffusion::PictureRow row;
-      auto prompt = diffusion::prepare_prompt(bundle, prompts[k], edits);
+      const auto prompt = prepare(k);
       row.context = prompt.context, row.negative_context = empty, row.edits = prompt.edits;
       row.seed = first_seed + k, row.guidance = drawing.guidance;
       request.rows.push_back(row);
@@ -31,6 +35,28 @@ Tensor draw(diffusion::ModelBundle& bundle, const std::vector<std::string>& prom
         diffusion::decode_latents(bundle, diffusion::denoise(bundle, request, steering)).clamp(-1, 1);
   });
   return torch::cat(pictures);
+}
+
+// Every thing's phrase in one row (one_row.h): what the base can draw of what a single word says.
+Tensor draw_in_one_row(diffusion::ModelBundle& bundle, std::vector<std::string> captions, std::uint64_t first_seed,
+                       const Drawing& drawing) {
+  const auto encode = [&](const std::vector<std::string>& texts) {
+    std::vector<Tensor> states;
+    for (const auto& text : texts) states.push_back(diffusion::prepare_prompt(bundle, text).context);
+    return torch::stack(states);
+  };
+  const auto states = pretrain::encode_in_one_row(captions, std::vector<bool>(captions.size(), true), encode);
+  const auto prepare = [&](std::size_t k) {
+    return diffusion::PreparedPrompt{.context = states[static_cast<int64_t>(k)]};
+  };
+  return draw_rows(bundle, captions.size(), prepare, first_seed, drawing);
+}
+}  // namespace
+
+Tensor draw(diffusion::ModelBundle& bundle, const std::vector<std::string>& prompts,
+            const std::shared_ptr<const diffusion::EditSet>& edits, std::uint64_t first_seed, const Drawing& drawing) {
+  const auto prepare = [&](std::size_t k) { return diffusion::prepare_prompt(bundle, prompts[k], edits); };
+  return draw_rows(bundle, prompts.size(), prepare, first_seed, drawing);
 }
 
 Tensor through_autoencoder(diffusion::ModelBundle& bundle, const Tensor& pictures) {
@@ -101,18 +127,20 @@ nlohmann::json report_base(diffusion::ModelBundle& bundle, Evaluator& judge, int
   }
   const auto generated = draw(bundle, captions, nullptr, 1000, drawing), real = pretrain::render_scenes(scenes);
   const auto decoded = through_autoencoder(bundle, real);
-  Asked ours, ceiling, through;
-  const auto seen = look(judge.net, generated), seen_real = look(judge.net, real),
-             seen_decoded = look(judge.net, decoded);
-  const auto outlines = judge.outlines.shapes(generated), outlines_real = judge.outlines.shapes(real),
-             outlines_decoded = judge.outlines.shapes(decoded);
+  const auto in_one_row = draw_in_one_row(bundle, captions, 1000, drawing);
+  Asked ours, one_row, ceiling, through;
+  const auto seen = look(judge.net, generated), seen_one_row = look(judge.net, in_one_row),
+             seen_real = look(judge.net, real), seen_decoded = look(judge.net, decoded);
+  const auto outlines = judge.outlines.shapes(generated), outlines_one_row = judge.outlines.shapes(in_one_row),
+             outlines_real = judge.outlines.shapes(real), outlines_decoded = judge.outlines.shapes(decoded);
   for (std::size_t k = 0; k < captions.size(); ++k) {
     const auto said = pretrain::read_caption(captions[k]);
     ask(ours, said, seen[k], outlines[k]), ask(ceiling, said, seen_real[k], outlines_real[k]);
-    ask(through, said, seen_decoded[k], outlines_decoded[k]);
+    ask(through, said, seen_decoded[k], outlines_decoded[k]), ask(one_row, said, seen_one_row[k], outlines_one_row[k]);
   }
-  pretrain::save_grid(grid.string(), torch::stack({real.slice(0, 0, 40), generated.slice(0, 0, 40)}, 1).flatten(0, 1),
-                      16);
+  pretrain::save_grid(
+      grid.string(),
+      torch::stack({real.slice(0, 0, 40), generated.slice(0, 0, 40), in_one_row.slice(0, 0, 40)}, 1).flatten(0, 1), 15);
   double own = 0, worlds = 0;
   constexpr int kWords = 8;
   for (int word = 0; word < kWords; ++word) {
@@ -128,6 +156,7 @@ nlohmann::json report_base(diffusion::ModelBundle& bundle, Evaluator& judge, int
           {"steps", drawing.steps},
           {"guidance", drawing.guidance},
           {"generated", ours.to_json()},
+          {"generated_in_one_row", one_row.to_json()},
           {"ceiling", ceiling.to_json()},
           {"ceiling_through_autoencoder", through.to_json()},
           {"caption_fit",

@@ -24,7 +24,9 @@ Tensor draw(diffusion::ModelBundle& bundle, const std::vector<std::string>& prom
 Tensor through_autoencoder(diffusion::ModelBundle& bundle, const Tensor& pictures);
 
 // `count` prompts of the world's grammar that no training saw (its own seeds), each beside a real render of the same
-// scene as the ceiling, and that render through the autoencoder.
+// scene as the ceiling, and that render through the autoencoder; and drawn again with each thing's whole phrase in one
+// row (pretrain/one_row.h), which is what a concept's word has. The grid: render, picture, picture of one row, by
+// threes.
 nlohmann::json report_base(diffusion::ModelBundle& bundle, Evaluator& judge, int64_t count, const Drawing& drawing,
                            const std::filesystem::path& grid);
 

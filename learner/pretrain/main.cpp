@@ -38,6 +38,7 @@ int main(int argc, char** argv) {
     command->callback([&options, train] { train(options); });
   };
   stage("autoencoder", "pictures to latents and back", pretrain::train_autoencoder, 8000, 2e-3, 8);
+  stage("decoder", "latents to pictures, the encoder as it is", pretrain::train_decoder, 8000, 1e-3, 8);
   stage("text", "captions, contrastively, with binding heads", pretrain::train_text, 3000, 1e-3, 48);
   stage("unet", "the denoiser", pretrain::train_unet, 20000, 1e-3, 16);
   stage("evaluator", "the net that reads pictures; --out models/evaluator", pretrain::train_evaluator, 4000, 1e-3, 32);

@@ -2,6 +2,7 @@
 // weights below `out`.
 //
 //   autoencoder  pictures -> latents -> pictures      vae/
+//   decoder      latents -> pictures alone, the latents as they are    vae/
 //   text         captions, by questions about what they say              text_encoder/, tokenizer/
 //   unet         the denoiser, on frozen latents and frozen text states  unet/
 //   assemble     the folder around them                                  model_index.json, scheduler/, perfusion/, …
@@ -26,6 +27,7 @@ struct StageOptions {
 };
 
 void train_autoencoder(const StageOptions& options);
+void train_decoder(const StageOptions& options);  // more of it, from the published weights
 void train_text(const StageOptions& options);
 void train_unet(const StageOptions& options);
 void train_evaluator(const StageOptions& options);  // another model altogether: models/evaluator

@@ -6,6 +6,7 @@
 #include "learner/pretrain/grow.h"
 #include "learner/pretrain/latent_pool.h"
 #include "learner/pretrain/noun_attention.h"
+#include "learner/pretrain/one_row.h"
 #include "learner/pretrain/sampling.h"
 #include "learner/pretrain/step_loop.h"
 #include "learner/pretrain/text_model.h"
@@ -15,7 +16,7 @@ using diffusion::UNet2DConditionModel;
 namespace fs = std::filesystem;
 
 namespace {
-constexpr double kCaptionDropout = .1, kMinSnr = 5, kNounWeight = .05;
+constexpr double kCaptionDropout = .1, kOneRow = .5, kMinSnr = 5, kNounWeight = .05;
 constexpr int64_t kFresh = 4;
 
 diffusion::UNetConfig config(const diffusion::AutoencoderKLConfig& vae, int64_t text_width) {
@@ -138,13 +139,16 @@ void train_unet(const StageOptions& options) {
     auto random = task_random(options.seed, step, task);
     const auto replica = static_cast<std::size_t>(worker);
     const auto batch = pools[replica].draw(options.micro_batch, kFresh, random, options.breadth);
+    const auto with_chance = [&](double share) { return static_cast<double>(random() % 1000) < 1000 * share; };
     std::vector<std::string> captions;
+    std::vector<bool> in_one_row;
     for (const auto& scene : batch.scenes) {
-      const bool dropped = static_cast<double>(random() % 1000) < 1000 * kCaptionDropout;
-      captions.push_back(dropped ? "" : world::caption(scene, random));
+      captions.push_back(with_chance(kCaptionDropout) ? "" : world::caption(scene, random));
+      in_one_row.push_back(with_chance(kOneRow));
     }
-    const auto loss =
-        loss_of(replicas[replica], batch.latents, frozen.states(captions), find_nouns(captions, batch.scenes), alphas);
+    const auto context = encode_in_one_row(captions, in_one_row,
+                                           [&](const std::vector<std::string>& texts) { return frozen.states(texts); });
+    const auto loss = loss_of(replicas[replica], batch.latents, context, find_nouns(captions, batch.scenes), alphas);
     (loss.weighted + kNounWeight * loss.nouns).backward();
     return {{"loss", loss.weighted.item<double>()},
             {"noisy", loss.noisy},
