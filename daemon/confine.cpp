@@ -26,14 +26,6 @@ Error refused(const std::string& doing, int number) {
   return Error(Code::unavailable, doing + ": " + std::strerror(number));
 }
 
-// Never more than whoever started the daemon allows.
-void limit(__rlimit_resource resource, rlim_t value, const char* what) {
-  rlimit both{};
-  if (::getrlimit(resource, &both) != 0) throw refused(std::string("reading the limit of ") + what, errno);
-  both = {.rlim_cur = std::min(both.rlim_cur, value), .rlim_max = std::min(both.rlim_max, value)};
-  if (::setrlimit(resource, &both) != 0) throw refused(std::string("limiting ") + what, errno);
-}
-
 std::size_t mapped_bytes() {
   std::size_t pages = 0;
   std::ifstream("/proc/self/statm") >> pages;
@@ -103,6 +95,13 @@ void filter_system_calls() {
 
 }  // namespace
 
+void lower_limit(__rlimit_resource resource, rlim_t value, const char* what) {
+  rlimit both{};
+  if (::getrlimit(resource, &both) != 0) throw refused(std::string("reading the limit of ") + what, errno);
+  both = {.rlim_cur = std::min(both.rlim_cur, value), .rlim_max = std::min(both.rlim_max, value)};
+  if (::setrlimit(resource, &both) != 0) throw refused(std::string("limiting ") + what, errno);
+}
+
 bool confines_system_calls() noexcept {
 #ifdef CONCEPTD_SECCOMP
   return kConfinesMemory;
@@ -121,13 +120,13 @@ void confine(int fd, const ConfineLimits& limits) {
   std::ofstream("/proc/self/oom_score_adj") << 1000;
   leave_only(fd);
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) throw refused("giving up new privileges", errno);
-  limit(RLIMIT_CPU, static_cast<rlim_t>(limits.cpu_s), "CPU");
-  limit(RLIMIT_CORE, 0, "core dumps");
-  limit(RLIMIT_FSIZE, 0, "files");
+  lower_limit(RLIMIT_CPU, static_cast<rlim_t>(limits.cpu_s), "CPU");
+  lower_limit(RLIMIT_CORE, 0, "core dumps");
+  lower_limit(RLIMIT_FSIZE, 0, "files");
   ::signal(SIGXFSZ, SIG_IGN);  // where stderr is a file: no last words, and the end that it had
-  limit(RLIMIT_NPROC, 0, "processes");
-  if (kConfinesMemory) limit(RLIMIT_AS, mapped_bytes() + limits.memory_bytes, "memory");
-  limit(RLIMIT_NOFILE, 1, "descriptors");  // 0 is taken, so none can be opened; poll() needs room for one
+  lower_limit(RLIMIT_NPROC, 0, "processes");
+  if (kConfinesMemory) lower_limit(RLIMIT_AS, mapped_bytes() + limits.memory_bytes, "memory");
+  lower_limit(RLIMIT_NOFILE, 1, "descriptors");  // 0 is taken, so none can be opened; poll() needs room for one
 #ifdef CONCEPTD_SECCOMP
   if (confines_system_calls()) filter_system_calls();
 #endif

@@ -1,6 +1,8 @@
 // Takes from this process, for good, what decoding a picture does not need, so that a codec that a picture has taken
 // over can do nothing but be wrong about that picture: no files, no network, no other process, bounded RAM and CPU.
 #pragma once
+#include <sys/resource.h>
+
 #include <cstddef>
 #include <string_view>
 
@@ -23,6 +25,10 @@ inline constexpr bool kConfinesMemory = true;
 // Built with libseccomp: a system call that decoding does not need ends the process.
 bool confines_system_calls() noexcept;
 std::string_view confinement() noexcept;  // what holds, for people: "with limits and a filter of system calls"
+
+// Of this process, soft and hard; never more than whoever started it allows. what: "memory". Error{unavailable} if the
+// kernel refuses.
+void lower_limit(__rlimit_resource resource, rlim_t value, const char* what);
 
 // Closes every descriptor but stderr and `fd`; the process ends with the thread that started it. Error{unavailable} if
 // the kernel refuses. Call it with one thread, before the first byte from outside.

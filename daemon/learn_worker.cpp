@@ -5,14 +5,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <cstring>
 #include <fstream>
 
 #include "core/error.h"
 #include "core/log.h"
+#include "daemon/confine.h"
 
 namespace conceptd::daemon {
 namespace {
@@ -46,13 +45,7 @@ FromWorker failure(Code code, const std::string& message, const std::string& fie
 
 // Of what it writes to itself; the mapped weights do not count. Beyond it an allocation fails, and with it the job.
 void limit_memory(std::int64_t bytes) {
-  if (bytes <= 0) return;
-  const rlim_t most = static_cast<rlim_t>(bytes);
-  rlimit limit{};
-  const bool known = ::getrlimit(RLIMIT_DATA, &limit) == 0;
-  limit = {.rlim_cur = std::min(limit.rlim_cur, most), .rlim_max = std::min(limit.rlim_max, most)};  // never raised
-  if (!known || ::setrlimit(RLIMIT_DATA, &limit) != 0)
-    throw Error(Code::unavailable, "the memory limit could not be set: " + std::string(std::strerror(errno)));
+  if (bytes > 0) lower_limit(RLIMIT_DATA, static_cast<rlim_t>(bytes), "memory");
 }
 
 }  // namespace

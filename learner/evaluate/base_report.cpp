@@ -128,16 +128,14 @@ nlohmann::json report_base(diffusion::ModelBundle& bundle, Evaluator& judge, int
   const auto generated = draw(bundle, captions, nullptr, 1000, drawing), real = pretrain::render_scenes(scenes);
   const auto decoded = through_autoencoder(bundle, real);
   const auto in_one_row = draw_in_one_row(bundle, captions, 1000, drawing);
-  Asked ours, one_row, ceiling, through;
-  const auto seen = look(judge.net, generated), seen_one_row = look(judge.net, in_one_row),
-             seen_real = look(judge.net, real), seen_decoded = look(judge.net, decoded);
-  const auto outlines = judge.outlines.shapes(generated), outlines_one_row = judge.outlines.shapes(in_one_row),
-             outlines_real = judge.outlines.shapes(real), outlines_decoded = judge.outlines.shapes(decoded);
-  for (std::size_t k = 0; k < captions.size(); ++k) {
-    const auto said = pretrain::read_caption(captions[k]);
-    ask(ours, said, seen[k], outlines[k]), ask(ceiling, said, seen_real[k], outlines_real[k]);
-    ask(through, said, seen_decoded[k], outlines_decoded[k]), ask(one_row, said, seen_one_row[k], outlines_one_row[k]);
-  }
+  const auto asked_of = [&](const Tensor& pictures) {
+    Asked asked;
+    const auto seen = look(judge.net, pictures);
+    const auto outlines = judge.outlines.shapes(pictures);
+    for (std::size_t k = 0; k < captions.size(); ++k)
+      ask(asked, pretrain::read_caption(captions[k]), seen[k], outlines[k]);
+    return asked.to_json();
+  };
   pretrain::save_grid(
       grid.string(),
       torch::stack({real.slice(0, 0, 40), generated.slice(0, 0, 40), in_one_row.slice(0, 0, 40)}, 1).flatten(0, 1), 15);
@@ -155,10 +153,10 @@ nlohmann::json report_base(diffusion::ModelBundle& bundle, Evaluator& judge, int
   return {{"prompts", count},
           {"steps", drawing.steps},
           {"guidance", drawing.guidance},
-          {"generated", ours.to_json()},
-          {"generated_in_one_row", one_row.to_json()},
-          {"ceiling", ceiling.to_json()},
-          {"ceiling_through_autoencoder", through.to_json()},
+          {"generated", asked_of(generated)},
+          {"generated_in_one_row", asked_of(in_one_row)},
+          {"ceiling", asked_of(real)},
+          {"ceiling_through_autoencoder", asked_of(decoded)},
           {"caption_fit",
            {{"generated", judge.towers.fit(generated, captions)}, {"ceiling", judge.towers.fit(real, captions)}}},
           {"diversity_within_a_word", {{"generated", own}, {"world", worlds}}}};

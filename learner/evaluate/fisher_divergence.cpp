@@ -2,6 +2,8 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 
+#include <functional>
+
 #include "core/error.h"
 #include "diffusion/edits/borrowed_maps.h"
 #include "diffusion/prompt.h"
@@ -28,6 +30,18 @@ Tensor predictions(diffusion::ModelBundle& bundle, const diffusion::NoiseSchedul
   const auto noisy = schedule.add_noise(original.to(torch::kFloat).unsqueeze(0).expand_as(noise), noise, timesteps);
   diffusion::DualStream streams(Edited::Rows(static_cast<std::size_t>(k), edits));
   return streams.run(bundle.unet, noisy, timesteps, context.unsqueeze(0).expand({k, -1, -1}).contiguous());
+}
+
+// of(row, its number), stacked; as many rows at once as libtorch would use threads.
+Tensor over_rows(const std::vector<FisherRow>& rows, const std::function<Tensor(const FisherRow&, int64_t)>& of) {
+  std::vector<Tensor> each(rows.size());
+  learner::Workers workers(at::get_num_threads());
+  workers.run(static_cast<int>(rows.size()), [&](int, int task) {
+    torch::NoGradGuard in_this_thread;
+    const auto k = static_cast<std::size_t>(task);
+    each[k] = of(rows[k], task);
+  });
+  return torch::stack(each);
 }
 }  // namespace
 
@@ -89,15 +103,9 @@ Tensor frozen_predictions(diffusion::ModelBundle& bundle, const std::vector<Fish
                           const FisherDraws& draws) {
   check(bundle, rows, draws);
   const auto schedule = diffusion::NoiseSchedule::from_json(bundle.scheduler_config);
-  std::vector<Tensor> said(rows.size());
-  learner::Workers workers(at::get_num_threads());
-  workers.run(static_cast<int>(rows.size()), [&](int, int task) {
-    torch::NoGradGuard in_this_thread;
-    const auto& row = rows[static_cast<std::size_t>(task)];
-    said[static_cast<std::size_t>(task)] = predictions(bundle, schedule, row.original, row.frozen_context, nullptr,
-                                                       draws.timesteps[task], draws.noise[task]);
+  return over_rows(rows, [&](const FisherRow& row, int64_t k) {
+    return predictions(bundle, schedule, row.original, row.frozen_context, nullptr, draws.timesteps[k], draws.noise[k]);
   });
-  return torch::stack(said);
 }
 
 FisherDivergence latent_fisher_divergence(diffusion::ModelBundle& bundle, const std::vector<FisherRow>& rows,
@@ -106,19 +114,12 @@ FisherDivergence latent_fisher_divergence(diffusion::ModelBundle& bundle, const 
   if (frozen.sizes() != draws.noise.sizes())
     throw Error(Code::invalid, "the base's predictions are not of these draws", "frozen");
   const auto schedule = diffusion::NoiseSchedule::from_json(bundle.scheduler_config);
-  std::vector<Tensor> change(rows.size());
-  learner::Workers workers(at::get_num_threads());
-  workers.run(static_cast<int>(rows.size()), [&](int, int task) {
-    torch::NoGradGuard in_this_thread;
-    const auto& row = rows[static_cast<std::size_t>(task)];
-    auto& mine = change[static_cast<std::size_t>(task)];
-    mine = torch::zeros_like(frozen[task]);
-    if (!row.reads_an_edit()) return;
-    const auto times = draws.timesteps[task];
-    const auto said = predictions(bundle, schedule, row.original, row.context, row.edits, times, draws.noise[task]);
-    mine = (said - frozen[task]) * noise_factor(schedule, times).view({-1, 1, 1, 1});
-  });
-  return fisher_divergence(torch::stack(change));
+  return fisher_divergence(over_rows(rows, [&](const FisherRow& row, int64_t k) -> Tensor {
+    if (!row.reads_an_edit()) return torch::zeros_like(frozen[k]);
+    const auto times = draws.timesteps[k];
+    const auto said = predictions(bundle, schedule, row.original, row.context, row.edits, times, draws.noise[k]);
+    return (said - frozen[k]) * noise_factor(schedule, times).view({-1, 1, 1, 1});
+  }));
 }
 
 }  // namespace conceptd::evaluate

@@ -104,10 +104,8 @@ void train_decoder(const StageOptions& options) {
   const auto settings =
       diffusion::AutoencoderKLConfig::from_json(nlohmann::json::parse(read_file(folder / "config.json", 1 << 20)));
   std::vector<AutoencoderKL> replicas;
-  for (int k = 0; k < options.workers; ++k) {
-    replicas.emplace_back(settings);
-    load_component(folder / "diffusion_pytorch_model.safetensors", *replicas.back());
-  }
+  for (int k = 0; k < options.workers; ++k) replicas.emplace_back(settings);
+  load_component(folder / "diffusion_pytorch_model.safetensors", *replicas[0]);  // which the others will share
   train(options, "decoder", replicas, false, [](AutoencoderKL& vae, const Tensor& pictures) -> Losses {
     Tensor latents;
     {

@@ -63,6 +63,8 @@ std::array<int64_t, kAttributes> attribute_sizes() {
           size_of(world::pattern_words()) + 1, size_of(world::badge_words()) + 1};
 }
 
+bool is_noun(const std::string& word) { return shape_index(word) != 0; }
+
 CaptionReading read_caption(const std::string& caption) {
   CaptionReading reading;
   reading.at_token.assign(kContext, {-100, -100, -100, -100, -100});

@@ -44,5 +44,6 @@ struct CaptionReading {
   int64_t background = 0;
 };
 CaptionReading read_caption(const std::string& caption);
+bool is_noun(const std::string& word);  // a shape's, or the word for any
 
 }  // namespace conceptd::pretrain

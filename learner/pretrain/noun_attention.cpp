@@ -1,6 +1,5 @@
 #include "learner/pretrain/noun_attention.h"
 
-#include <algorithm>
 #include <cmath>
 #include <sstream>
 
@@ -10,11 +9,6 @@ namespace conceptd::pretrain {
 namespace {
 constexpr double kTarget = .5;
 constexpr int64_t kThings = 2;
-
-bool is_noun(const std::string& word) {
-  const auto shapes = world::shape_words();
-  return word == world::kAnyShape || std::find(shapes.begin(), shapes.end(), word) != shapes.end();
-}
 }  // namespace
 
 Nouns find_nouns(const std::vector<std::string>& captions, std::span<const world::Scene> scenes) {

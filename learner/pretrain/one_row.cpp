@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "learner/pretrain/caption_reading.h"
 #include "learner/world/world.h"
 
 namespace conceptd::pretrain {
@@ -11,7 +12,6 @@ bool is_one_of(std::span<const std::string_view> words, const std::string& word)
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 bool is_colour(const std::string& word) { return is_one_of(world::colour_words(), word); }
-bool is_noun(const std::string& word) { return word == world::kAnyShape || is_one_of(world::shape_words(), word); }
 }  // namespace
 
 BareCaption bare_caption(const std::string& caption) {
@@ -36,18 +36,24 @@ BareCaption bare_caption(const std::string& caption) {
 
 Tensor encode_in_one_row(std::vector<std::string>& captions, const std::vector<bool>& in_one_row,
                          const Encode& encode) {
-  const auto full = encode(captions);
+  auto states = encode(captions);
+  std::vector<int64_t> rows;
+  std::vector<std::string> texts;
   std::vector<BareCaption> bare;
   for (std::size_t k = 0; k < captions.size(); ++k) {
-    bare.push_back(in_one_row[k] ? bare_caption(captions[k]) : BareCaption{.text = captions[k], .phrases = {}});
-    captions[k] = bare[k].text;
+    if (!in_one_row[k]) continue;
+    bare.push_back(bare_caption(captions[k]));
+    rows.push_back(static_cast<int64_t>(k)), texts.push_back(bare.back().text);
+    captions[k] = texts.back();
   }
-  auto shown = encode(captions);
-  for (std::size_t k = 0; k < captions.size(); ++k) {
-    const auto row = static_cast<int64_t>(k);
-    for (const auto& phrase : bare[k].phrases) shown[row][phrase.noun].copy_(full[row][phrase.end]);
+  if (rows.empty()) return states;
+  const auto shown = encode(texts);
+  for (std::size_t k = 0; k < rows.size(); ++k) {
+    const auto mine = shown[static_cast<int64_t>(k)];
+    for (const auto& phrase : bare[k].phrases) mine[phrase.noun].copy_(states[rows[k]][phrase.end]);
+    states[rows[k]].copy_(mine);
   }
-  return shown;
+  return states;
 }
 
 }  // namespace conceptd::pretrain
