@@ -178,13 +178,20 @@ LearningDefaults learning_defaults(const Json& json) {
     throw Error(Code::invalid, "learning.json: " + why, "learning.json");
   };
   LearningDefaults learning;
-  if (!json.is_object() || !json.contains("templates") || json.size() != 1 || !json["templates"].is_array())
-    refuse("it holds a list of templates and nothing else");
+  const auto places = json.is_object() ? json.value("places", Json::array()) : Json();
+  if (!json.is_object() || !json.contains("templates") || json.size() != 1 + json.count("places") ||
+      !json["templates"].is_array() || !places.is_array())
+    refuse("it holds a list of templates, may hold one of places, and nothing else");
   for (const auto& item : json["templates"]) {
     const std::string text = item.is_string() ? item.get<std::string>() : "";
     if (text.find("{}") == std::string::npos || text.find("{}") != text.rfind("{}"))
       refuse("a template is a text with one {} in it");
     learning.templates.push_back(text);
+  }
+  for (const auto& item : places) {
+    if (!item.is_string() || item.get<std::string>().find("{}") != std::string::npos)
+      refuse("a place is a text without {} in it");
+    learning.places.push_back(item);
   }
   return learning;
 }

@@ -31,7 +31,8 @@ struct GenerationDefaults {
 // fingerprint.
 struct LearningDefaults {
   std::vector<std::string> templates =
-      {};  // "a photo of a {}": prompts of the kind it was trained on; empty: not stated
+      {};                                // "a photo of a {}": prompts of the kind it was trained on; empty: not stated
+  std::vector<std::string> places = {};  // "on the beach": what a prompt may end with, to say where a thing stands
 };
 
 struct ModelBundle {

@@ -45,7 +45,8 @@ Tensor draw_in_one_row(diffusion::ModelBundle& bundle, std::vector<std::string> 
     for (const auto& text : texts) states.push_back(diffusion::prepare_prompt(bundle, text).context);
     return torch::stack(states);
   };
-  const auto states = pretrain::encode_in_one_row(captions, std::vector<bool>(captions.size(), true), encode);
+  const std::vector<pretrain::Phrases> phrases(captions.size(), pretrain::Phrases::in_one_row);
+  const auto states = pretrain::encode_phrases(captions, phrases, encode).states;
   const auto prepare = [&](std::size_t k) {
     return diffusion::PreparedPrompt{.context = states[static_cast<int64_t>(k)]};
   };

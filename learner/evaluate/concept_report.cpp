@@ -35,10 +35,21 @@ struct Column {         // one way of asking for the thing
   }
 };
 
-std::vector<std::string> prompts_of(const std::string& words, int64_t seeds) {
+// Backgrounds that no photo shows: nothing is measured in a place that was learnt in.
+std::vector<int> places_beside(const std::vector<world::Scene>& photos) {
+  std::vector<int> places;
+  for (int b = 0; b < static_cast<int>(world::background_words().size()); ++b) {
+    const auto shows = [&](const world::Scene& photo) { return photo.background == b; };
+    if (std::none_of(photos.begin(), photos.end(), shows)) places.push_back(b);
+  }
+  return places;
+}
+
+std::vector<std::string> prompts_of(const std::string& words, const std::vector<int>& places, int64_t seeds) {
   std::vector<std::string> prompts;
-  for (const auto phrase : world::background_phrases()) {
-    for (int64_t k = 0; k < seeds; ++k) prompts.push_back("a " + words + " " + std::string(phrase));
+  for (const int b : places) {
+    const std::string phrase(world::background_phrases()[static_cast<std::size_t>(b)]);
+    for (int64_t k = 0; k < seeds; ++k) prompts.push_back("a " + words + " " + phrase);
   }
   return prompts;
 }
@@ -68,14 +79,14 @@ References references_of(Evaluator& judge, const world::Instance& instance, cons
 }
 
 void add(Column& column, Evaluator& judge, const Tensor& pictures, const world::Instance& instance,
-         const References& references, int64_t seeds) {
+         const References& references, const std::vector<int>& places, int64_t seeds) {
   torch::NoGradGuard frozen;
   add_identity(column.identity, judge.net, pictures, instance, references.identity);
   const auto likeness = torch::matmul(judge.towers.of_pictures(pictures), references.towers.t());
   column.likeness += likeness.mean().item<double>(), ++column.concepts;
   const auto seen = look(judge.net, pictures);
   for (std::size_t k = 0; k < seen.size(); ++k)
-    column.background.count(seen[k].background == static_cast<int64_t>(k) / seeds);
+    column.background.count(seen[k].background == places.at(k / static_cast<std::size_t>(seeds)));
 }
 }  // namespace
 
@@ -94,7 +105,8 @@ nlohmann::json report_concepts(diffusion::ModelBundle& bundle, Evaluator& judge,
     std::vector<world::Scene> photos, fresh, ceiling, siblings;
     for (int64_t k = 0; k < plan.photos; ++k) photos.push_back(world::photograph(held.instance, random));
     for (int k = 0; k < 8; ++k) fresh.push_back(world::photograph(held.instance, random));
-    for (int b = 0; b < static_cast<int>(world::background_words().size()); ++b) {
+    const auto places = places_beside(photos);
+    for (const int b : places) {
       for (int64_t k = 0; k < plan.seeds; ++k) {
         ceiling.push_back(world::photograph(held.instance, random, b));
         siblings.push_back(world::photograph(world::sample_sibling(held.instance, random), random, b));
@@ -106,18 +118,19 @@ nlohmann::json report_concepts(diffusion::ModelBundle& bundle, Evaluator& judge,
     const auto first_seed = static_cast<std::uint64_t>(9000 + 100 * c);
     std::vector<Tensor> shown{pictures.slice(0, 0, 4)};
     const auto put = [&](const std::string& name, const Tensor& drawn) {
-      add(columns[name], judge, drawn, held.instance, references, plan.seeds);
-      for (const int64_t at : {2, 5, 7}) shown.push_back(drawn.slice(0, at * plan.seeds, at * plan.seeds + 1));
+      add(columns[name], judge, drawn, held.instance, references, places, plan.seeds);
+      const auto n = drawn.size(0);
+      for (const auto at : {n / 4, n / 2, 3 * n / 4}) shown.push_back(drawn.slice(0, at, at + 1));
     };
     const auto real = pretrain::render_scenes(ceiling);
     put("real renders", real);
-    add(columns["through autoencoder"], judge, through_autoencoder(bundle, real), held.instance, references,
+    add(columns["through autoencoder"], judge, through_autoencoder(bundle, real), held.instance, references, places,
         plan.seeds);
     add(columns["others of the same words"], judge, pretrain::render_scenes(siblings), held.instance, references,
-        plan.seeds);
-    put("class word", draw(bundle, prompts_of(word, plan.seeds), nullptr, first_seed, drawing));
+        places, plan.seeds);
+    put("class word", draw(bundle, prompts_of(word, places, plan.seeds), nullptr, first_seed, drawing));
     put("best description",
-        draw(bundle, prompts_of(world::describe(held.instance), plan.seeds), nullptr, first_seed, drawing));
+        draw(bundle, prompts_of(world::describe(held.instance), places, plan.seeds), nullptr, first_seed, drawing));
     for (const auto& method : plan.methods) {
       learner::LearnContext context{.bundle = bundle};
       const auto settings = plan.settings.value(method, nlohmann::json::object());
@@ -135,7 +148,7 @@ nlohmann::json report_concepts(diffusion::ModelBundle& bundle, Evaluator& judge,
       const auto draw_at = [&](const diffusion::GateChoice& gate) {
         const auto edits =
             std::make_shared<const diffusion::EditSet>(diffusion::delta_edits(learned.delta, delta_base, gate));
-        return draw(bundle, prompts_of("<" + held.name + ">", plan.seeds), edits, first_seed, drawing);
+        return draw(bundle, prompts_of("<" + held.name + ">", places, plan.seeds), edits, first_seed, drawing);
       };
       put(method, draw_at({}));
       if (method != "perfusion") continue;
@@ -156,7 +169,7 @@ nlohmann::json report_concepts(diffusion::ModelBundle& bundle, Evaluator& judge,
   }
   nlohmann::json out{{"concepts", plan.concepts},
                      {"photos", plan.photos},
-                     {"pictures_each", 10 * plan.seeds},
+                     {"seeds_a_place", plan.seeds},
                      {"base_unchanged", before == bundle.parameter_digest()}};
   for (const auto& [name, column] : all) out["ways"][name] = column.to_json();
   out["from_words_to_renders"] = rises(each);

@@ -37,7 +37,7 @@ struct ConceptPlan {
   nlohmann::json settings = nlohmann::json::object();
 };
 // Held-out things learnt from photos by each method; beside them the class word, the best description in words,
-// real renders, and those through the autoencoder.
+// real renders, and those through the autoencoder. Drawn in every place that no photo was taken in.
 nlohmann::json report_concepts(diffusion::ModelBundle& bundle, Evaluator& judge, const ConceptPlan& plan,
                                const Drawing& drawing, const std::filesystem::path& grid);
 

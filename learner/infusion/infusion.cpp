@@ -3,10 +3,10 @@
 #include "diffusion/edits/borrowed_maps.h"
 #include "learner/learning_loop.h"
 #include "learner/new_delta.h"
+#include "learner/photo_prompts.h"
 #include "learner/preview.h"
 #include "learner/settings.h"
 #include "learner/step_workers.h"
-#include "learner/word_embedding.h"
 
 namespace conceptd::learner {
 using diffusion::EditSet;
@@ -81,15 +81,15 @@ Learned InfusionLearner::learn(const LearnRequest& request, LearnContext& contex
   class_row(bundle, request.class_word);  // for its complaint
   const auto schedule = diffusion::NoiseSchedule::from_json(bundle.scheduler_config);
   const auto photos = encode_photos(bundle, request.photos, request.masks);
-  const auto prompts = fill_templates(bundle, templates_for(bundle), request.class_word);
+  const PhotoPrompts prompts(bundle, photos, schedule, request.class_word, request.seed);
   const auto delta_base = diffusion::DeltaBase::of(bundle, nullptr);
   const auto residuals = residuals_at(delta_base, !shares_maps);
-  const auto edits = edits_for(residuals, prompts.position, shares_maps);
+  const auto edits = edits_for(residuals, prompts.all().position, shares_maps);
   Tensor states;  // (t, n, c): the words are the base's own, so once is enough
   {
     torch::NoGradGuard frozen;
     diffusion::Adaptation base;
-    states = bundle.text_encoder(prompts.class_ids, base).last_hidden_state;
+    states = bundle.text_encoder(prompts.all().class_ids, base).last_hidden_state;
   }
   std::vector<Tensor> values;
   for (const auto& residual : residuals) values.push_back(residual.value);
@@ -107,7 +107,7 @@ Learned InfusionLearner::learn(const LearnRequest& request, LearnContext& contex
   };
   const auto draw_for = [&](int64_t step, int64_t b, torch::Generator& random) {
     auto draw = draw_step(photos, schedule, b, random);
-    draw.prompt = template_rows(prompts, step, b);
+    draw.prompt = prompts.rows(step, draw);
     return draw;
   };
   auto fixed_random = torch::make_generator<at::CPUGeneratorImpl>(request.seed + 1);

@@ -5,10 +5,10 @@
 #include "diffusion/text_to_image.h"
 #include "learner/learning_loop.h"
 #include "learner/new_delta.h"
+#include "learner/photo_prompts.h"
 #include "learner/preview.h"
 #include "learner/settings.h"
 #include "learner/step_workers.h"
-#include "learner/word_embedding.h"
 
 namespace conceptd::learner {
 using diffusion::Edited;
@@ -109,17 +109,14 @@ Learned LoraLearner::learn(const LearnRequest& request, LearnContext& context) {
   auto adapters = fresh_adapters(bundle.unet, delta_base, s.rank, random);
   const auto word = identifier_row(bundle, random), class_word = class_row(bundle, request.class_word);
 
-  // Text never changes: all templates are encoded once, with the identifier before the class word, and for the prior.
-  auto with_identifier = templates_for(bundle);
-  for (auto& text : with_identifier) text.replace(text.find("{}"), 2, "{} " + request.class_word);
-  const auto prompts = fill_templates(bundle, with_identifier, request.class_word);
-  const auto plain = fill_templates(bundle, templates_for(bundle), request.class_word);
+  // Text never changes: all prompts are encoded once, with the identifier before the class word, and for the prior.
+  const PhotoPrompts prompts(bundle, photos, schedule, request.class_word, request.seed, "{} " + request.class_word);
   Tensor states, class_states;  // (t, n, c)
   {
     torch::NoGradGuard frozen;
     diffusion::Adaptation base;
-    states = encode_rows(bundle, prompts, torch::arange(prompts.ids.size(0)), word);
-    class_states = bundle.text_encoder(plain.class_ids, base).last_hidden_state;
+    states = encode_rows(bundle, prompts.all(), torch::arange(prompts.all().ids.size(0)), word);
+    class_states = bundle.text_encoder(prompts.plain().class_ids, base).last_hidden_state;
   }
   const bool with_prior = s.prior_weight > 0;
   const auto prior = with_prior ? prior_latents(bundle, request.class_word, s, request.seed) : PhotoLatents{};
@@ -141,7 +138,7 @@ Learned LoraLearner::learn(const LearnRequest& request, LearnContext& context) {
   const auto fixed = draw_step(photos, schedule, 4 * s.batch, fixed_random);
   const auto fixed_loss = [&] {
     torch::NoGradGuard frozen;
-    return workers.loss(fixed, states.index_select(0, template_rows(prompts, 0, 4 * s.batch)), loss_of);
+    return workers.loss(fixed, states.index_select(0, prompts.rows(0, fixed)), loss_of);
   };
 
   const auto delta_now = [&] {
@@ -160,11 +157,11 @@ Learned LoraLearner::learn(const LearnRequest& request, LearnContext& context) {
   const double first_loss = fixed_loss();
   const auto take_step = [&](int64_t step, torch::Generator& noise) {
     auto draw = draw_step(photos, schedule, s.batch, noise);
-    auto text = states.index_select(0, template_rows(prompts, step, s.batch));
+    auto text = states.index_select(0, prompts.rows(step, draw));
     if (!with_prior) return workers.backward(draw, text, leaves, loss_of);
     auto of_class = draw_step(prior, schedule, s.batch, noise);
     of_class.mask = of_class.mask * s.prior_weight;
-    text = torch::cat({text, class_states.index_select(0, template_rows(plain, step, s.batch))});
+    text = torch::cat({text, class_states.index_select(0, template_rows(prompts.plain(), step, s.batch))});
     // The mean over both halves is half the sum of their losses, which Adam does not notice.
     return workers.backward(beside(draw, of_class), text, leaves, loss_of);
   };

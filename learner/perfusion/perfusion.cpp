@@ -4,10 +4,10 @@
 #include "diffusion/token_covariance.h"
 #include "learner/learning_loop.h"
 #include "learner/new_delta.h"
+#include "learner/photo_prompts.h"
 #include "learner/preview.h"
 #include "learner/settings.h"
 #include "learner/step_workers.h"
-#include "learner/word_embedding.h"
 
 namespace conceptd::learner {
 using diffusion::Edited;
@@ -19,6 +19,7 @@ PerfusionSettings PerfusionSettings::from_json(const nlohmann::json& settings) {
   reader.whole("steps", s.steps, 1, 10000);
   reader.whole("batch", s.batch, 1, 256);
   reader.number("value_rate", s.value_rate, 0, 1);
+  reader.number("shared_rate", s.shared_rate, 0, 1);
   reader.number("word_rate", s.word_rate, 0, 1);
   reader.number("bias", s.bias, 0, 1);
   reader.number("temperature", s.temperature, 1e-3, 1);
@@ -30,9 +31,9 @@ PerfusionSettings PerfusionSettings::from_json(const nlohmann::json& settings) {
 }
 
 nlohmann::json PerfusionSettings::to_json() const {
-  return {{"steps", steps},         {"batch", batch},  {"value_rate", value_rate},
-          {"word_rate", word_rate}, {"bias", bias},    {"temperature", temperature},
-          {"momentum", momentum},   {"settle", settle}};
+  return {{"steps", steps},         {"batch", batch}, {"value_rate", value_rate},   {"shared_rate", shared_rate},
+          {"word_rate", word_rate}, {"bias", bias},   {"temperature", temperature}, {"momentum", momentum},
+          {"settle", settle}};
 }
 
 namespace {
@@ -40,7 +41,8 @@ struct Site {
   std::string path;
   Tensor weight;  // (out, c), frozen
   Tensor output;  // o* (out): a locked key, or a learned value
-  bool is_value = false;
+  Tensor own;     // (out), learned: a value beside W shared; undefined for keys
+  bool is_value() const { return own.defined(); }
 };
 
 std::vector<Site> cross_attention_sites(diffusion::UNet2DConditionModel& unet) {
@@ -50,9 +52,27 @@ std::vector<Site> cross_attention_sites(diffusion::UNet2DConditionModel& unet) {
     if (!linear) continue;
     const auto& path = linear->site.path;
     const bool key = path.ends_with(".attn2.to_k"), value = path.ends_with(".attn2.to_v");
-    if (key || value) sites.push_back({path, linear->matrix().detach().to(torch::kFloat), {}, value});
+    if (!key && !value) continue;
+    const auto weight = linear->matrix().detach().to(torch::kFloat);
+    sites.push_back({path, weight, {}, value ? torch::zeros(weight.size(0)).requires_grad_() : Tensor()});
   }
   return sites;
+}
+
+// o*_V of every value site, with the graph that leads back to what is learned.
+std::vector<Tensor> values_of(const std::vector<Site>& sites, const Tensor& shared) {
+  std::vector<Tensor> values;
+  for (const auto& site : sites) {
+    if (site.is_value()) values.push_back(torch::mv(site.weight, shared) + site.own);
+  }
+  return values;
+}
+
+void set_values(std::vector<Site>& sites, const std::vector<Tensor>& values) {
+  std::size_t k = 0;
+  for (auto& site : sites) {
+    if (site.is_value()) site.output = values[k++];
+  }
 }
 
 // Everything that one step's forward reads, built anew because i* has moved.
@@ -71,7 +91,7 @@ Learned PerfusionLearner::learn(const LearnRequest& request, LearnContext& conte
   const auto covariance = diffusion::TokenCovariance::of(bundle);
   const auto schedule = diffusion::NoiseSchedule::from_json(bundle.scheduler_config);
   const auto photos = encode_photos(bundle, request.photos, request.masks);
-  const auto prompts = fill_templates(bundle, templates_for(bundle), request.class_word);
+  const PhotoPrompts prompts(bundle, photos, schedule, request.class_word, request.seed);
   diffusion::Adaptation base;
 
   // Step 0: the word starts as the class word; keys are locked to it, values start there.
@@ -80,17 +100,23 @@ Learned PerfusionLearner::learn(const LearnRequest& request, LearnContext& conte
   Tensor target_input;  // i*
   {
     torch::NoGradGuard frozen;
-    const auto states = bundle.text_encoder(prompts.class_ids, base).last_hidden_state;
-    target_input = at_position(states, prompts.position).mean(0);  // (c), the class word's mean encoding
+    const auto states = bundle.text_encoder(prompts.plain().class_ids, base).last_hidden_state;
+    target_input = at_position(states, prompts.plain().position).mean(0);  // (c), the class word's mean encoding
     for (auto& site : sites) site.output = torch::mv(site.weight, target_input);
   }
-  std::vector<Tensor> values;
-  for (auto& site : sites) {
-    if (site.is_value) values.push_back(site.output.requires_grad_());
+  auto shared = target_input.clone().requires_grad_();
+  std::vector<Tensor> own;
+  for (const auto& site : sites) {
+    if (site.is_value()) own.push_back(site.own);
   }
-  torch::optim::Adam adam(
-      {torch::optim::OptimizerParamGroup({word}, std::make_unique<torch::optim::AdamOptions>(s.word_rate)),
-       torch::optim::OptimizerParamGroup(values, std::make_unique<torch::optim::AdamOptions>(s.value_rate))});
+  const auto group = [](const std::vector<Tensor>& learned, double rate) {
+    return torch::optim::OptimizerParamGroup(learned, std::make_unique<torch::optim::AdamOptions>(rate));
+  };
+  torch::optim::Adam adam({group({word}, s.word_rate), group(own, s.value_rate), group({shared}, s.shared_rate)});
+  const auto settle_values = [&] {  // as what is learned now has them
+    torch::NoGradGuard frozen;
+    set_values(sites, values_of(sites, shared));
+  };
 
   StepWorkers workers;
   const auto loss_with = [&](const std::shared_ptr<const EditSet>& edits) -> StepWorkers::LossOf {
@@ -106,18 +132,20 @@ Learned PerfusionLearner::learn(const LearnRequest& request, LearnContext& conte
   const auto fixed = draw_step(photos, schedule, 4 * s.batch, fixed_random);
   const auto fixed_loss = [&] {
     torch::NoGradGuard frozen;
-    const auto states = encode_rows(bundle, prompts, template_rows(prompts, 0, 4 * s.batch), word);
+    const auto states = encode_rows(bundle, prompts.all(), prompts.rows(0, fixed), word);
+    settle_values();
     return workers.loss(fixed, states, loss_with(edits_now()));
   };
 
   const auto delta_base = diffusion::DeltaBase::of(bundle, &covariance);
   const auto delta_now = [&] {
+    settle_values();
     auto delta = new_delta("perfusion", request, delta_base, s.to_json());
     delta.covariance_digest = covariance.digest();
     delta.tensors[diffusion::kWordTensor] = word.detach().clone();
     delta.tensors[diffusion::kInputTensor] = target_input;
     for (const auto& site : sites) {
-      const auto name = (site.is_value ? diffusion::kValuePrefix : diffusion::kKeyPrefix) + site.path;
+      const auto name = (site.is_value() ? diffusion::kValuePrefix : diffusion::kKeyPrefix) + site.path;
       delta.tensors[name] = site.output.detach().clone();
     }
     return delta;
@@ -125,18 +153,25 @@ Learned PerfusionLearner::learn(const LearnRequest& request, LearnContext& conte
 
   LearningLoop loop({.method = "perfusion",
                      .steps = s.steps,
-                     .rates = {s.word_rate, s.value_rate},
+                     .rates = {s.word_rate, s.value_rate, s.shared_rate},
                      .settle = s.settle,
                      .preview_every = s.preview_every},
                     request, context, adam, {{"target_input", &target_input}});
   const double first_loss = fixed_loss();
   const auto take_step = [&](int64_t step, torch::Generator& random) {
     const auto draw = draw_step(photos, schedule, s.batch, random);
-    const auto rows = template_rows(prompts, step, s.batch);
-    const auto states = encode_rows(bundle, prompts, rows, word);
-    const auto seen = at_position(states.detach(), prompts.position.index_select(0, rows));
+    const auto rows = prompts.rows(step, draw);
+    const auto states = encode_rows(bundle, prompts.all(), rows, word);
+    const auto seen = at_position(states.detach(), prompts.all().position.index_select(0, rows));
     target_input = s.momentum * target_input + (1 - s.momentum) * seen.mean(0);
-    return workers.backward(draw, states, values, loss_with(edits_now()));
+    const auto values = values_of(sites, shared);
+    std::vector<Tensor> leaves, gradients;  // the workers' graphs end here
+    for (const auto& value : values) leaves.push_back(value.detach().requires_grad_());
+    set_values(sites, leaves);
+    const double loss = workers.backward(draw, states, leaves, loss_with(edits_now()));
+    for (const auto& leaf : leaves) gradients.push_back(leaf.grad());
+    torch::autograd::backward(values, gradients);
+    return loss;
   };
   loop.run(take_step, [&] {  // as pictures will be drawn, gate and all
     const auto shown = std::make_shared<const EditSet>(diffusion::delta_edits(delta_now(), delta_base));

@@ -8,11 +8,14 @@
 //   w          word                    (1, c)   learned row of the placeholder in the token table
 //   i*         target_input            (c)      running mean of the text encoding at the placeholder; one for all sites
 //   o*_K, o*_V keys, values            (out)    target outputs a site: keys locked to the class word, values learned
+//              shared, own             (c), (out)  o*_V = W_V shared + own, so both move it
 //   C          covariance              (c, c)   uncentred second moment of text encodings
 //   k          key of RankOne          (c)      C^-1 i* / (i*^T C^-1 i*)
 //   beta, tau  bias, temperature                of the gate sigmoid((k e - beta) / tau)
 //
 // DEVIATES: no weight decay (AdamW's .01 would shrink o*_V); no flips (a kettle has a side).
+// DEVIATES: o*_V is learned as W_V shared + own, of which only the sum is kept: the same values can be reached, sooner,
+// since what all sites must say alike is said once. shared_rate 0 learns each site's alone, as the codes do.
 // DEVIATES: rates of .05 and .001, which come to rest over the last half of the steps. The codes have .03 and .006,
 // keep them, and choose among checkpoints by eye. (A row of the embedded base's token table has .02 a value.)
 //
@@ -24,7 +27,7 @@ namespace conceptd::learner {
 
 struct PerfusionSettings {
   int64_t steps = 400, batch = 16;
-  double value_rate = .05, word_rate = .001;                           // Adam, one group each
+  double value_rate = .05, shared_rate = .05, word_rate = .001;        // Adam, one group each
   double bias = .75, temperature = .10;                                // beta and tau in training
   double momentum = .99;                                               // of the running mean i*
   double settle = .5;                                                  // share of the steps over which the rates fall

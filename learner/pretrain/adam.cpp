@@ -79,8 +79,7 @@ double Adam::step(Workers& workers, std::span<Tensor> gradients, double rate, in
   return norm;
 }
 
-double learning_rate(int64_t step, int64_t steps, double peak, int64_t warmup, double hold, double floor) {
-  if (step < warmup) return peak * static_cast<double>(step + 1) / static_cast<double>(warmup);
+double learning_rate(int64_t step, int64_t steps, double peak, double hold, double floor) {
   const double done = static_cast<double>(step) / static_cast<double>(steps);
   if (done < hold) return peak;
   const double phase = std::min(1.0, (done - hold) / (1 - hold));

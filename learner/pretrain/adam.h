@@ -28,8 +28,7 @@ class Adam {
   AdamSettings settings_;
 };
 
-// Linear warm-up over `warmup` steps, then constant, then a cosine to `floor` of `peak` over the last (1 - hold) of
-// `steps`.
-double learning_rate(int64_t step, int64_t steps, double peak, int64_t warmup, double hold = .6, double floor = .05);
+// Constant, then a cosine to `floor` of `peak` over the last (1 - hold) of `steps`.
+double learning_rate(int64_t step, int64_t steps, double peak, double hold = .6, double floor = .05);
 
 }  // namespace conceptd::pretrain

@@ -31,6 +31,10 @@ Nouns find_nouns(const std::vector<std::string>& captions, std::span<const world
   return {tokens, masks.to(torch::kFloat) / 255};
 }
 
+Tensor NounAttention::linear(diffusion::AdaptedLinearImpl& base, const Tensor& x) {
+  return base.plain(keys_.defined() && base.site.path.ends_with(".attn2.to_k") ? keys_ : x);
+}
+
 void NounAttention::route(const diffusion::Site& site, diffusion::Attend& a) {
   if (!site.path.ends_with(".attn2")) return;
   const auto scaled = a.query * (1 / std::sqrt(static_cast<double>(a.query.size(-1))));

@@ -21,16 +21,19 @@ struct Nouns {
 // captions: words of one token each, things in the scene's order, or "".
 Nouns find_nouns(const std::vector<std::string>& captions, std::span<const world::Scene> scenes);
 
-// Watches one forward pass of the frozen answers.
+// Watches one forward pass, in which cross-attention's keys are made of `keys` (b, n, c), where there are some, and all
+// else is as ever.
 class NounAttention : public diffusion::Adaptation {
  public:
-  explicit NounAttention(Nouns nouns) : nouns_(std::move(nouns)) {}
+  explicit NounAttention(Nouns nouns, Tensor keys = {}) : nouns_(std::move(nouns)), keys_(std::move(keys)) {}
+  Tensor linear(diffusion::AdaptedLinearImpl& base, const Tensor& x) override;
   void route(const diffusion::Site& site, diffusion::Attend& attend) override;
   Tensor loss() const;   // scalar: mean cross-entropy over the cross-attention sites
   double share() const;  // of a thing's place, the mean attention its noun has: 0..1
 
  private:
   Nouns nouns_;
+  Tensor keys_;
   std::vector<Tensor> losses_;
   std::vector<double> shares_;
 };

@@ -34,26 +34,29 @@ BareCaption bare_caption(const std::string& caption) {
   return bare;
 }
 
-Tensor encode_in_one_row(std::vector<std::string>& captions, const std::vector<bool>& in_one_row,
-                         const Encode& encode) {
-  auto states = encode(captions);
+Shown encode_phrases(std::vector<std::string>& captions, const std::vector<Phrases>& phrases, const Encode& encode) {
+  Shown out;
+  out.states = encode(captions), out.keys = out.states.clone();
   std::vector<int64_t> rows;
   std::vector<std::string> texts;
   std::vector<BareCaption> bare;
   for (std::size_t k = 0; k < captions.size(); ++k) {
-    if (!in_one_row[k]) continue;
+    if (phrases[k] == Phrases::spread) continue;
     bare.push_back(bare_caption(captions[k]));
     rows.push_back(static_cast<int64_t>(k)), texts.push_back(bare.back().text);
     captions[k] = texts.back();
   }
-  if (rows.empty()) return states;
-  const auto shown = encode(texts);
+  if (rows.empty()) return out;
+  const auto encoded = encode(texts);
   for (std::size_t k = 0; k < rows.size(); ++k) {
-    const auto mine = shown[static_cast<int64_t>(k)];
-    for (const auto& phrase : bare[k].phrases) mine[phrase.noun].copy_(states[rows[k]][phrase.end]);
-    states[rows[k]].copy_(mine);
+    const auto row = rows[k];
+    const auto mine = encoded[static_cast<int64_t>(k)].clone();
+    out.keys[row].copy_(mine);
+    for (const auto& phrase : bare[k].phrases) mine[phrase.noun].copy_(out.states[row][phrase.end]);
+    out.states[row].copy_(mine);
+    if (phrases[static_cast<std::size_t>(row)] == Phrases::in_one_row) out.keys[row].copy_(mine);
   }
-  return states;
+  return out;
 }
 
 }  // namespace conceptd::pretrain

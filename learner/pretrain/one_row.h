@@ -6,6 +6,10 @@
 // What is shown: the caption without its adjectives and badges, and at each noun the row of the full caption's last
 // word of that noun's phrase, which knows what has been said of the thing (text_stage.cpp asks it).
 //
+// For a part of them, cross-attention's values alone are shown that row and its keys the bare noun's: where a thing
+// stands is its noun's to say, and all that it looks like must be said by values. Methods that lock keys to the class
+// (Perfusion) presume just that.
+//
 // Legend: b captions, n text tokens, c text width.
 #pragma once
 #include <functional>
@@ -29,7 +33,14 @@ struct BareCaption {
 BareCaption bare_caption(const std::string& caption);
 
 using Encode = std::function<Tensor(const std::vector<std::string>&)>;  // captions -> states (b, n, c)
-// States of captions of which those marked `in_one_row` are shown as above; their texts become the bare ones.
-Tensor encode_in_one_row(std::vector<std::string>& captions, const std::vector<bool>& in_one_row, const Encode& encode);
+
+enum class Phrases { spread, in_one_row, values_in_one_row };  // as the caption has them, or as above
+struct Shown {
+  Tensor states;  // (b, n, c)
+  Tensor keys;    // (b, n, c), what keys are made of: `states`, but for Phrases::values_in_one_row
+};
+// States of captions, each shown its own way (`phrases`, one a caption); where that is not as the caption has them, its
+// text becomes the bare one.
+Shown encode_phrases(std::vector<std::string>& captions, const std::vector<Phrases>& phrases, const Encode& encode);
 
 }  // namespace conceptd::pretrain

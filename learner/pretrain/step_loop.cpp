@@ -46,7 +46,8 @@ void run_steps(const StageOptions& options, const Tensor& values, std::vector<Te
       measured[static_cast<std::size_t>(task)] = loop.micro_batch(worker, task, step);
     });
     for (auto& gradient : gradients) gradient.div_(count);
-    const double rate = learning_rate(step, options.steps, options.rate, loop.warmup, loop.hold);
+    const double warm = std::min(1., static_cast<double>(adam.updates + 1) / static_cast<double>(loop.warmup));
+    const double rate = warm * learning_rate(step, options.steps, options.rate, loop.hold);
     progress.measure("grad", adam.step(workers, gradients, rate, step));
     for (const auto& one : measured) {
       for (const auto& [name, value] : one) progress.measure(std::string(name), value);

@@ -16,7 +16,7 @@ using Measured = std::vector<std::pair<std::string_view, double>>;  // what a pr
 struct StepLoop {
   std::string_view stage;  // names the folder and the lines
   AdamSettings adam;
-  int64_t warmup = 100;
+  int64_t warmup = 100;                          // updates since the moments were zero: linear
   double hold = .6;                              // share of the schedule before the rate begins to fall
   nlohmann::json begun = {};                     // progress to begin at when the folder holds none; may be null
   std::function<void(int64_t step)> at_start{};  // once, the resumed step known, before the first micro-batch

@@ -16,7 +16,7 @@ using diffusion::UNet2DConditionModel;
 namespace fs = std::filesystem;
 
 namespace {
-constexpr double kCaptionDropout = .1, kOneRow = .5, kMinSnr = 5, kNounWeight = .05;
+constexpr double kCaptionDropout = .1, kOneRow = .5, kBareKeys = .6, kMinSnr = 5, kNounWeight = .05;
 constexpr int64_t kFresh = 4;
 
 diffusion::UNetConfig config(const diffusion::AutoencoderKLConfig& vae, int64_t text_width) {
@@ -62,7 +62,7 @@ struct Loss {
   double noun_share = 0;
 };
 
-Loss loss_of(UNet2DConditionModel& unet, const Tensor& latents, const Tensor& context, const Nouns& nouns,
+Loss loss_of(UNet2DConditionModel& unet, const Tensor& latents, const Shown& context, const Nouns& nouns,
              const Tensor& alphas) {
   const auto b = latents.size(0);
   // One timestep from each of b equal slices of the schedule: the same distribution, less variance.
@@ -71,8 +71,8 @@ Loss loss_of(UNet2DConditionModel& unet, const Tensor& latents, const Tensor& co
   const auto a = alphas.index_select(0, t).view({b, 1, 1, 1});
   const auto noise = torch::randn_like(latents);
   const auto noisy = a.sqrt() * latents + (1 - a).sqrt() * noise, target = a.sqrt() * noise - (1 - a).sqrt() * latents;
-  NounAttention watched(nouns);
-  const auto error = (unet(noisy, t, context, watched) - target).pow(2).mean({1, 2, 3});
+  NounAttention watched(nouns, context.keys);
+  const auto error = (unet(noisy, t, context.states, watched) - target).pow(2).mean({1, 2, 3});
   const auto snr = (a / (1 - a)).view({b});
   const auto upper = (t >= 500).to(torch::kFloat), plain = error.detach();
   const auto mean_over = [&](const Tensor& rows) { return ((plain * rows).sum() / rows.sum()).item<double>(); };
@@ -141,13 +141,15 @@ void train_unet(const StageOptions& options) {
     const auto batch = pools[replica].draw(options.micro_batch, kFresh, random, options.breadth);
     const auto with_chance = [&](double share) { return static_cast<double>(random() % 1000) < 1000 * share; };
     std::vector<std::string> captions;
-    std::vector<bool> in_one_row;
+    std::vector<Phrases> phrases;
     for (const auto& scene : batch.scenes) {
       captions.push_back(with_chance(kCaptionDropout) ? "" : world::caption(scene, random));
-      in_one_row.push_back(with_chance(kOneRow));
+      phrases.push_back(!with_chance(kOneRow)    ? Phrases::spread
+                        : with_chance(kBareKeys) ? Phrases::values_in_one_row
+                                                 : Phrases::in_one_row);
     }
-    const auto context = encode_in_one_row(captions, in_one_row,
-                                           [&](const std::vector<std::string>& texts) { return frozen.states(texts); });
+    const auto context =
+        encode_phrases(captions, phrases, [&](const std::vector<std::string>& texts) { return frozen.states(texts); });
     const auto loss = loss_of(replicas[replica], batch.latents, context, find_nouns(captions, batch.scenes), alphas);
     (loss.weighted + kNounWeight * loss.nouns).backward();
     return {{"loss", loss.weighted.item<double>()},

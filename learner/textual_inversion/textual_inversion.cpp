@@ -2,10 +2,10 @@
 
 #include "learner/learning_loop.h"
 #include "learner/new_delta.h"
+#include "learner/photo_prompts.h"
 #include "learner/preview.h"
 #include "learner/settings.h"
 #include "learner/step_workers.h"
-#include "learner/word_embedding.h"
 
 namespace conceptd::learner {
 using diffusion::EditSet;
@@ -27,7 +27,7 @@ Learned TextualInversionLearner::learn(const LearnRequest& request, LearnContext
   auto& bundle = context.bundle;
   const auto schedule = diffusion::NoiseSchedule::from_json(bundle.scheduler_config);
   const auto photos = encode_photos(bundle, request.photos, request.masks);
-  const auto prompts = fill_templates(bundle, templates_for(bundle), request.class_word);
+  const PhotoPrompts prompts(bundle, photos, schedule, request.class_word, request.seed);
   diffusion::Adaptation base;
   auto word = class_row(bundle, request.class_word).requires_grad_();
   torch::optim::Adam adam({word}, torch::optim::AdamOptions(s.rate));
@@ -41,7 +41,7 @@ Learned TextualInversionLearner::learn(const LearnRequest& request, LearnContext
   const auto fixed = draw_step(photos, schedule, 4 * s.batch, fixed_random);
   const auto fixed_loss = [&] {
     torch::NoGradGuard frozen;
-    return workers.loss(fixed, encode_rows(bundle, prompts, template_rows(prompts, 0, 4 * s.batch), word), loss_of);
+    return workers.loss(fixed, encode_rows(bundle, prompts.all(), prompts.rows(0, fixed), word), loss_of);
   };
 
   LearningLoop loop({.method = "textual_inversion",
@@ -53,7 +53,7 @@ Learned TextualInversionLearner::learn(const LearnRequest& request, LearnContext
   const double first_loss = fixed_loss();
   const auto take_step = [&](int64_t step, torch::Generator& random) {
     const auto draw = draw_step(photos, schedule, s.batch, random);
-    const auto states = encode_rows(bundle, prompts, template_rows(prompts, step, s.batch), word);
+    const auto states = encode_rows(bundle, prompts.all(), prompts.rows(step, draw), word);
     return workers.backward(draw, states, {}, loss_of);
   };
   loop.run(take_step, [&] {

@@ -165,8 +165,12 @@ TEST_F(Base, SaysWhatPromptsItWasTrainedOn) {
   EXPECT_TRUE(open().learning.templates.empty());
   test::plant(folder / "learning.json", R"({"templates": ["a {}", "a photo of a {}"]})");
   EXPECT_EQ(open().learning.templates, (std::vector<std::string>{"a {}", "a photo of a {}"}));
+  EXPECT_TRUE(open().learning.places.empty());
+  test::plant(folder / "learning.json", R"({"templates": ["a {}"], "places": ["on the beach"]})");
+  EXPECT_EQ(open().learning.places, (std::vector<std::string>{"on the beach"}));
   for (const auto* wrong : {R"({"templates": "a {}"})", R"({"templates": ["a"]})", R"({"templates": ["{} {}"]})",
-                            R"({"templates": ["{}"], "more": 1})", "[]"}) {
+                            R"({"templates": ["{}"], "more": 1})", "[]", R"({"templates": ["{}"], "places": [1]})",
+                            R"({"templates": ["{}"], "places": ["{}"]})", R"({"places": []})"}) {
     test::plant(folder / "learning.json", wrong);
     EXPECT_ERROR(open(), Code::corrupt, "learning.json");
   }

@@ -65,12 +65,17 @@ TEST(OneRow, TakesOnlyThePhrasesEndFromTheFullCaption) {
     }
     return states;
   };
-  std::vector<std::string> captions{"a red mug in the snow", "a red mug in the snow"};
-  const auto states = encode_in_one_row(captions, {true, false}, encode);
-  EXPECT_EQ(captions, (std::vector<std::string>{"a mug in the snow", "a red mug in the snow"}));
+  const std::string full = "a red mug in the snow", bare = "a mug in the snow";
+  std::vector<std::string> captions{full, full, full};
+  const auto shown =
+      encode_phrases(captions, {Phrases::in_one_row, Phrases::spread, Phrases::values_in_one_row}, encode);
+  EXPECT_EQ(captions, (std::vector<std::string>{bare, full, bare}));
   auto expected = encode(captions);
   expected[0][2] = torch::tensor({6.f, 3.f});
-  EXPECT_TRUE(torch::equal(states, expected));
+  auto keys = expected.clone();  // the third's are the bare noun's
+  expected[2][2] = expected[0][2];
+  EXPECT_TRUE(torch::equal(shown.states, expected));
+  EXPECT_TRUE(torch::equal(shown.keys, keys));
 }
 
 }  // namespace
