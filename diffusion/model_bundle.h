@@ -30,9 +30,10 @@ struct GenerationDefaults {
 // What concepts are learnt with on this base, where it says so: learning.json in its folder. Not part of the
 // fingerprint.
 struct LearningDefaults {
-  std::vector<std::string> templates =
-      {};                                // "a photo of a {}": prompts of the kind it was trained on; empty: not stated
-  std::vector<std::string> places = {};  // "on the beach": what a prompt may end with, to say where a thing stands
+  // "a photo of a {}": prompts of the kind it was trained on; empty: not stated.
+  std::vector<std::string> templates = {};
+  // "on the beach": what a prompt may end with, to say where a thing stands.
+  std::vector<std::string> places = {};
 };
 
 struct ModelBundle {
