@@ -10,18 +10,23 @@ namespace conceptd::daemon {
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
+namespace {
+constexpr auto kLastWords = 1s;  // for a process whose end of the channel is closed to be gone altogether
+}  // namespace
+
 PhotoDecoder::PhotoDecoder(DecoderSettings settings)
     : settings_(std::move(settings)),
       process_(std::make_unique<WorkerProcess>(settings_.command, kDecodeAnswerBytesMax)) {
-  std::string why = "it does not answer";
+  const std::string limits = pack(settings_.limits);
+  std::string why = "its answer is not that of conceptd-decode", echoed;
   try {
-    const std::string limits = pack(settings_.limits);
-    std::string echoed;
     process_->channel().send(limits);
-    if (process_->channel().receive(echoed, settings_.start_timeout) == Received::message && echoed == limits) return;
-    why = process_->end(0ms);
+    const Received received = process_->channel().receive(echoed, settings_.start_timeout);
+    if (received == Received::message && echoed == limits) return;
+    if (received != Received::message) why = process_->end(received == Received::timeout ? 0ms : kLastWords);
   } catch (const Error& error) {
-    why = error.what();
+    // One that has ended already cannot be spoken to; how it ended says more than that.
+    why = error.code() == Code::unavailable ? process_->end(kLastWords) : error.what();
   }
   throw Error(Code::unavailable, "the program that decodes photos, " + settings_.command.front() +
                                      ", cannot be used: " + why + "; the daemon's log says more");
@@ -53,7 +58,7 @@ picture::PhotoFacts PhotoDecoder::examine(std::string_view photo) {
     throw lost("it took longer than " +
                std::to_string(std::chrono::duration_cast<std::chrono::seconds>(settings_.photo_timeout).count()) +
                " s");
-  if (received == Received::closed) throw lost(process_->end(1s));
+  if (received == Received::closed) throw lost(process_->end(kLastWords));
   if (const auto* refused = std::get_if<PhotoRefused>(&answer)) throw Error(Code::invalid, refused->message);
   return std::get<picture::PhotoFacts>(answer);
 }
