@@ -13,31 +13,19 @@
 #include "core/error.h"
 #include "core/file_io.h"
 #include "core/json.h"
+#include "core/safetensors_header.h"
 
 namespace conceptd::diffusion {
 namespace {
 
-constexpr std::uint64_t kHeaderBytesMax = 16u << 20;
-constexpr std::size_t kRankMax = 8;
-constexpr std::string_view kMetadata = "__metadata__";
+constexpr std::array<torch::ScalarType, kSafetensorsDtypes.size()> kDtypes{
+    torch::kBool, torch::kByte, torch::kChar,     torch::kShort, torch::kInt,
+    torch::kLong, torch::kHalf, torch::kBFloat16, torch::kFloat, torch::kDouble};  // as kSafetensorsDtypes has them
 
-struct DtypeName {
-  std::string_view name;
-  torch::ScalarType dtype;
-};
-constexpr std::array<DtypeName, 10> kDtypes{{{"BOOL", torch::kBool},
-                                             {"U8", torch::kByte},
-                                             {"I8", torch::kChar},
-                                             {"I16", torch::kShort},
-                                             {"I32", torch::kInt},
-                                             {"I64", torch::kLong},
-                                             {"F16", torch::kHalf},
-                                             {"BF16", torch::kBFloat16},
-                                             {"F32", torch::kFloat},
-                                             {"F64", torch::kDouble}}};
-
-std::string shown(const std::string& name) {
-  return Json(name.substr(0, 200)).dump(-1, ' ', false, Json::error_handler_t::replace);
+torch::ScalarType torch_dtype(const SafetensorsDtype& dtype) {
+  const auto known = std::find_if(kSafetensorsDtypes.begin(), kSafetensorsDtypes.end(),
+                                  [&](const auto& one) { return one.name == dtype.name; });
+  return kDtypes.at(static_cast<std::size_t>(known - kSafetensorsDtypes.begin()));
 }
 
 class Mapping {
@@ -115,7 +103,7 @@ class EntryReader {
 
  private:
   Error refuse(const std::string& why) const {
-    return Error(Code::corrupt, what_ + ": tensor " + shown(name_) + " " + why);
+    return Error(Code::corrupt, what_ + ": tensor " + shown_tensor_name(name_) + " " + why);
   }
   const Json& field(const char* key) const {
     const auto found = json_.find(key);
@@ -127,7 +115,8 @@ class EntryReader {
     for (const auto& known : kDtypes) {
       if (name.is_string() && name.get_ref<const std::string&>() == known.name) return known.dtype;
     }
-    throw refuse("has a dtype that is not supported: " + shown(name.is_string() ? name.get<std::string>() : "?"));
+    throw refuse("has a dtype that is not supported: " +
+                 shown_tensor_name(name.is_string() ? name.get<std::string>() : "?"));
   }
   std::uint64_t shape_bytes(std::uint64_t element_size, std::vector<int64_t>& shape) const {
     const auto& sizes = field("shape");
@@ -154,7 +143,8 @@ StringMap read_metadata(const std::string& what, const Json& json) {
   if (!json.is_object()) throw Error(Code::corrupt, what + ": __metadata__ is not an object");
   StringMap metadata;
   for (const auto& [key, value] : json.items()) {
-    if (!value.is_string()) throw Error(Code::corrupt, what + ": __metadata__ " + shown(key) + " is not a string");
+    if (!value.is_string())
+      throw Error(Code::corrupt, what + ": __metadata__ " + shown_tensor_name(key) + " is not a string");
     metadata.emplace(key, value.get<std::string>());
   }
   return metadata;
@@ -164,46 +154,10 @@ StringMap read_metadata(const std::string& what, const Json& json) {
 
 SafetensorsFile::SafetensorsFile(std::shared_ptr<const void> owner, std::string_view bytes, std::string what)
     : owner_(std::move(owner)), what_(std::move(what)) {
-  if (bytes.size() < 8) throw Error(Code::corrupt, what_ + ": too short to be a safetensors file");
-  const auto header_bytes = little_endian(bytes);
-  if (header_bytes > kHeaderBytesMax) {
-    throw Error(Code::corrupt, what_ + ": claims a header of " + std::to_string(header_bytes) +
-                                   " bytes; the limit is " + std::to_string(kHeaderBytesMax));
-  }
-  if (header_bytes > bytes.size() - 8) throw Error(Code::corrupt, what_ + ": the header is longer than the file");
-  read_header(bytes.substr(8, header_bytes), bytes.substr(8 + header_bytes));
-}
-
-void SafetensorsFile::read_header(std::string_view header, std::string_view data) {
-  Json json;
-  try {
-    json = parse_json(header, what_ + ": header", 3);
-  } catch (const Error& e) {
-    throw Error(Code::corrupt, e.what());
-  }
-  if (!json.is_object() || header[0] != '{') throw Error(Code::corrupt, what_ + ": the header is not a JSON object");
-  std::vector<Claim> claims;
-  for (const auto& [name, value] : json.items()) {
-    if (name == kMetadata) {
-      metadata_ = read_metadata(what_, value);
-    } else {
-      entries_.emplace(name, EntryReader(what_, name, value).read(data, claims.emplace_back()));
-    }
-  }
-  std::sort(claims.begin(), claims.end(),
-            [](const Claim& a, const Claim& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
-  std::uint64_t end = 0;
-  for (const auto& claim : claims) {
-    if (claim.begin != end) {
-      throw Error(Code::corrupt, what_ + ": tensor " + shown(claim.name) +
-                                     (claim.begin < end ? " overlaps the one before it" : " leaves a hole before it"));
-    }
-    end = claim.end;
-  }
-  if (end != data.size()) {
-    throw Error(Code::corrupt, what_ + ": " + std::to_string(data.size() - end) + " bytes after the last tensor" +
-                                   (claims.empty() ? "" : ", " + shown(claims.back().name)));
-  }
+  auto header = SafetensorsHeader::read(bytes, what_);
+  metadata_ = std::move(header.metadata);
+  for (auto& [name, entry] : header.entries)
+    entries_.emplace(name, Entry{torch_dtype(entry.dtype), std::move(entry.shape), entry.bytes});
 }
 
 SafetensorsFile SafetensorsFile::open(const std::filesystem::path& path) {
@@ -226,7 +180,7 @@ std::vector<std::string> SafetensorsFile::names() const {
 
 const SafetensorsFile::Entry& SafetensorsFile::entry(const std::string& name) const {
   const auto found = entries_.find(name);
-  if (found == entries_.end()) throw Error(Code::corrupt, what_ + ": there is no tensor " + shown(name));
+  if (found == entries_.end()) throw Error(Code::corrupt, what_ + ": there is no tensor " + shown_tensor_name(name));
   return found->second;
 }
 
@@ -257,21 +211,24 @@ TensorMap load_safetensors(const std::filesystem::path& path) { return Safetenso
 std::string safetensors_bytes(const TensorMap& tensors, const StringMap& metadata) {
   std::vector<std::pair<std::string, Tensor>> ordered;
   for (const auto& [name, tensor] : tensors) {
-    if (name == kMetadata || !tensor.defined()) throw Error(Code::invalid, "no tensor may be called " + shown(name));
+    if (name == kSafetensorsMetadata || !tensor.defined())
+      throw Error(Code::invalid, "no tensor may be called " + shown_tensor_name(name));
     ordered.emplace_back(name, tensor.detach().cpu().contiguous());
   }
   std::stable_sort(ordered.begin(), ordered.end(),
                    [](const auto& a, const auto& b) { return a.second.element_size() > b.second.element_size(); });
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
-  if (!metadata.empty()) header[std::string(kMetadata)] = metadata;
+  if (!metadata.empty()) header[std::string(kSafetensorsMetadata)] = metadata;
   std::uint64_t end = 0;
   for (const auto& [name, tensor] : ordered) {
-    const auto known = std::find_if(kDtypes.begin(), kDtypes.end(),
-                                    [dtype = tensor.scalar_type()](const auto& d) { return d.dtype == dtype; });
-    if (known == kDtypes.end()) throw Error(Code::invalid, "tensor " + shown(name) + " has a dtype that has no name");
+    const auto known = std::find(kDtypes.begin(), kDtypes.end(), tensor.scalar_type());
+    if (known == kDtypes.end())
+      throw Error(Code::invalid, "tensor " + shown_tensor_name(name) + " has a dtype that has no name");
     const auto begin = end;
     end += tensor.nbytes();
-    header[name] = {{"dtype", known->name}, {"shape", tensor.sizes().vec()}, {"data_offsets", {begin, end}}};
+    header[name] = {{"dtype", kSafetensorsDtypes.at(static_cast<std::size_t>(known - kDtypes.begin())).name},
+                    {"shape", tensor.sizes().vec()},
+                    {"data_offsets", {begin, end}}};
   }
   std::string text;
   try {

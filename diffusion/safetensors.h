@@ -1,7 +1,6 @@
-// The safetensors container: 8 bytes of header length, a JSON header, raw little-endian data. Files come from anywhere,
-// so nothing in them is believed: whatever does not add up is Error{corrupt} that names the file and, where there is
-// one, the tensor. Accepted: every dtype torch 1.13 has of BOOL U8 I8 I16 I32 I64 F16 BF16 F32 F64, data without holes
-// or overlaps.
+// The safetensors container as tensors. Files come from anywhere, so nothing in them is believed: whatever does not add
+// up is Error{corrupt} (core/safetensors_header.h). Accepted: every dtype torch 1.13 has, of BOOL U8 I8 I16 I32 I64 F16
+// BF16 F32 F64.
 #pragma once
 #include <filesystem>
 #include <map>
@@ -43,7 +42,6 @@ class SafetensorsFile {
 
  private:
   SafetensorsFile(std::shared_ptr<const void> owner, std::string_view bytes, std::string what);
-  void read_header(std::string_view header, std::string_view data);
   std::shared_ptr<const void> owner_;  // keeps the bytes alive
   std::string what_;
   std::map<std::string, Entry> entries_;

@@ -9,6 +9,7 @@
 #include "core/pack/pack.h"
 #include "core/pack/pack_documents.h"
 #include "core/picture/photo_facts.h"
+#include "core/safetensors_header.h"
 #include "daemon/api/base64.h"
 #include "daemon/api/wire.h"
 #include "daemon/config.h"
@@ -129,6 +130,23 @@ void config(std::string_view bytes) {
   must(read.queue_max >= 1 && read.stall_s >= 10 && read.guidance <= 30, "what is taken is in its range");
 }
 
+void safetensors(std::string_view bytes) {
+  refusing({Code::corrupt}, [&] {
+    const SafetensorsHeader header = SafetensorsHeader::read(bytes, "a document");
+    std::size_t data = 0;
+    for (const auto& [name, entry] : header.entries) {
+      std::uint64_t size = entry.dtype.bytes;
+      for (const std::int64_t side : entry.shape) size *= static_cast<std::uint64_t>(side);
+      must(size == entry.bytes.size(), "a tensor has the bytes of its shape");
+      must(entry.bytes.empty() ||
+               (entry.bytes.data() >= bytes.data() && entry.bytes.data() + size <= bytes.data() + bytes.size()),
+           "a tensor lies inside the document");
+      data += entry.bytes.size();
+    }
+    must(data <= bytes.size(), "tensors do not overlap");
+  });
+}
+
 // Both ends are here: what is sent is small enough for the socket's buffer.
 void frames(std::string_view bytes) {
   daemon::ChannelPair pair = daemon::make_channels(4096);
@@ -188,6 +206,7 @@ constexpr Target kTargets[] = {{"answer", answer},
                                {"png_texts", png_texts},
                                {"prompt", prompt},
                                {"request", request},
+                               {"safetensors", safetensors},
                                {"target", target},
                                {"worker_messages", worker_messages}};
 
