@@ -1,9 +1,8 @@
 #include <spdlog/fmt/fmt.h>
 
-#include <chrono>
-
 #include "diffusion/delta.h"
 #include "diffusion/token_covariance.h"
+#include "learner/evaluate/kept_deltas.h"
 #include "learner/evaluate/reports.h"
 #include "learner/evaluate/rise.h"
 #include "learner/learner.h"
@@ -133,21 +132,20 @@ nlohmann::json report_concepts(diffusion::ModelBundle& bundle, Evaluator& judge,
         draw(bundle, prompts_of(world::describe(held.instance), places, plan.seeds), nullptr, first_seed, drawing));
     for (const auto& method : plan.methods) {
       learner::LearnContext context{.bundle = bundle};
-      const auto settings = plan.settings.value(method, nlohmann::json::object());
-      const auto began = std::chrono::steady_clock::now();
-      const auto learned = learner::make_learner(method)->learn({.name = held.name,
-                                                                 .class_word = word,
-                                                                 .photos = pictures,
-                                                                 .masks = learner::soft_masks(pictures),
-                                                                 .seed = first_seed,
-                                                                 .settings = settings},
-                                                                context);
+      const auto learnt = learn_or_recall(method,
+                                          {.name = held.name,
+                                           .class_word = word,
+                                           .photos = pictures,
+                                           .masks = learner::soft_masks(pictures),
+                                           .seed = first_seed,
+                                           .settings = plan.settings.value(method, nlohmann::json::object())},
+                                          context, plan.deltas);
       auto& column = columns[method];
-      column.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-      column.bytes += static_cast<int64_t>(diffusion::delta_bytes(learned.delta, torch::kHalf).size()), ++column.learnt;
+      column.seconds += learnt.seconds, ++column.learnt;
+      column.bytes += static_cast<int64_t>(diffusion::delta_bytes(learnt.delta, torch::kHalf).size());
       const auto draw_at = [&](const diffusion::GateChoice& gate) {
         const auto edits =
-            std::make_shared<const diffusion::EditSet>(diffusion::delta_edits(learned.delta, delta_base, gate));
+            std::make_shared<const diffusion::EditSet>(diffusion::delta_edits(learnt.delta, delta_base, gate));
         return draw(bundle, prompts_of("<" + held.name + ">", places, plan.seeds), edits, first_seed, drawing);
       };
       put(method, draw_at({}));
@@ -159,10 +157,13 @@ nlohmann::json report_concepts(diffusion::ModelBundle& bundle, Evaluator& judge,
     each.push_back({{"name", held.name}, {"description", world::describe(held.instance)}});
     for (const auto& [name, column] : columns) {
       all[name] += column, each.back()["ways"][name] = column.to_json();
-      std::printf("  %-24s embedding %.3f, found %.2f, by truth %.3f, background %.3f; mean embedding so far %.3f\n",
-                  name.c_str(), column.identity.embedding / static_cast<double>(column.identity.pictures),
-                  column.identity.found.value(), column.identity.by_truth(), column.background.value(),
-                  all[name].identity.embedding / static_cast<double>(all[name].identity.pictures));
+      std::printf(
+          "  %-24s embedding %.3f, found %.2f, by truth %.3f, colours off %.3f, background %.3f; mean embedding so far "
+          "%.3f\n",
+          name.c_str(), column.identity.embedding / static_cast<double>(column.identity.pictures),
+          column.identity.found.value(), column.identity.by_truth(),
+          column.identity.colour_error / static_cast<double>(column.identity.pictures), column.background.value(),
+          all[name].identity.embedding / static_cast<double>(all[name].identity.pictures));
     }
     std::fflush(stdout);
     pretrain::save_grid(grid.string(), torch::cat(rows), rows[0].size(0), 1);

@@ -37,6 +37,7 @@ int main(int argc, char** argv) {
   concepts_command->add_option("--methods", plan.methods);
   concepts_command->add_option("--biases", plan.biases, "further biases of Perfusion's gate to draw each delta with");
   concepts_command->add_option("--settings", settings, "JSON: method -> settings");
+  concepts_command->add_option("--deltas", plan.deltas, "keep here what is learnt, and take it from here");
   CLI11_PARSE(app, argc, argv);
   try {
     const auto runtime = diffusion::set_up_compute({.threads = threads, .dtype = dtype});

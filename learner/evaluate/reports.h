@@ -35,6 +35,7 @@ struct ConceptPlan {
   std::vector<std::string> methods{"perfusion", "textual_inversion"};
   std::vector<double> biases;  // of the gate, drawn beside the delta's own: Perfusion's beta, from one delta
   nlohmann::json settings = nlohmann::json::object();
+  std::filesystem::path deltas;  // what was learnt is kept here, and taken from here; empty: nothing is kept
 };
 // Held-out things learnt from photos by each method; beside them the class word, the best description in words,
 // real renders, and those through the autoencoder. Drawn in every place that no photo was taken in.

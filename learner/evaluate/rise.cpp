@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <set>
+#include <string_view>
 
 namespace conceptd::evaluate {
 namespace {
@@ -36,10 +37,11 @@ nlohmann::json rises(const nlohmann::json& each) {
   if (each.empty()) return out;
   for (const auto& item : each.front().at("ways").items()) {
     if (kEnds.contains(item.key())) continue;
-    for (const char* measure : {"embedding", "by_truth", "found"}) {
+    for (const char* measure : {"embedding", "by_truth", "found", "colour_error"}) {
+      const double better = std::string_view(measure) == "colour_error" ? -1 : 1;
       const auto column = [&](const std::string& way) {
         std::vector<double> figures;
-        for (const auto& thing : each) figures.push_back(thing.at("ways").at(way).at(measure));
+        for (const auto& thing : each) figures.push_back(better * thing.at("ways").at(way).at(measure).get<double>());
         return figures;
       };
       const auto one = rise(column(item.key()), column("best description"), column("real renders"));

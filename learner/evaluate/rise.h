@@ -13,7 +13,8 @@ struct Rise {
 // little. {0, 0} where renders are no better than words.
 Rise rise(const std::vector<double>& way, const std::vector<double>& words, const std::vector<double>& renders);
 
-// Of every way in report_concepts' "each", by "embedding", "by_truth" and "found":
+// Of every way in report_concepts' "each", by "embedding", "by_truth", "found" and "colour_error", which falls as
+// things get better:
 // {"perfusion": {"embedding": {"rise": .., "standard_error": ..}, "by_truth": …}, …}
 nlohmann::json rises(const nlohmann::json& each);
 

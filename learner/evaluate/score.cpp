@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "learner/evaluate/colour_error.h"
+
 namespace conceptd::evaluate {
 
 const char* const kQuestionNames[kQuestions] = {"shape", "first_colour", "second_colour", "pattern", "badge"};
@@ -25,6 +27,7 @@ IdentityScore& IdentityScore::operator+=(const IdentityScore& more) {
   for (int q = 0; q < kQuestions; ++q) attribute[q] += more.attribute[q];
   for (int k = 0; k < 2; ++k) colour_distance[k] += more.colour_distance[k];
   embedding += more.embedding, found += more.found, pictures += more.pictures;
+  colour_error += more.colour_error;
   return *this;
 }
 
@@ -42,6 +45,7 @@ nlohmann::json IdentityScore::to_json() const {
                      {"pictures", pictures}};
   for (int q = 0; q < kQuestions; ++q) out[kQuestionNames[q]] = attribute[q].value();
   const auto mean = [](double sum, int64_t n) { return n ? sum / static_cast<double>(n) : 0; };
+  out["colour_error"] = mean(colour_error, pictures);
   out["first_colour_distance"] = mean(colour_distance[0], pictures);
   out["second_colour_distance"] = mean(colour_distance[1], attribute[kSecond].asked);
   return out;
@@ -68,6 +72,7 @@ void add_identity(IdentityScore& score, AttributeNet& net, const Tensor& picture
   score.embedding += own.sum().item<double>();
   for (int64_t row = 0; row < pictures.size(0); ++row)
     score.found.count(own[row].item<float>() > others[row].item<float>());
+  for (const double error : colour_errors(pictures, instance)) score.colour_error += error;
   score.pictures += pictures.size(0);
 }
 

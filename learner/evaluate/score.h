@@ -29,6 +29,7 @@ struct IdentityScore {
   double embedding = 0;            // sum over pictures of the mean cosine to renders of the instance
   Share found;                     // pictures nearer to renders of the instance than to those of any other thing
   double colour_distance[2] = {};  // sums of Euclidean distances in RGB, 0..1 each, of first and second colour
+  double colour_error = 0;         // sum over pictures, by colour_error.h
   int64_t pictures = 0;
   IdentityScore& operator+=(const IdentityScore& more);
   double by_truth() const;  // mean of the shares

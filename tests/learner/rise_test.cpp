@@ -24,13 +24,16 @@ TEST(Rise, IsNothingWhereThereIsNoRoom) { EXPECT_EQ(rise({.5}, {.9}, {.9}).value
 
 TEST(Rise, ReadsAReport) {
   const auto thing = [](double method, double words, double renders) {
-    const auto both = [](double x) { return nlohmann::json{{"embedding", x}, {"by_truth", x}, {"found", x}}; };
+    const auto both = [](double x) {
+      return nlohmann::json{{"embedding", x}, {"by_truth", x}, {"found", x}, {"colour_error", 1 - x}};
+    };
     return nlohmann::json{
         {"ways", {{"perfusion", both(method)}, {"best description", both(words)}, {"real renders", both(renders)}}}};
   };
   const auto report = rises(nlohmann::json::array({thing(.5, .2, .8), thing(.9, .8, .9)}));
   ASSERT_EQ(report.size(), 1u);
   EXPECT_NEAR(report["perfusion"]["by_truth"]["rise"].get<double>(), 4. / 7, 1e-12);
+  EXPECT_NEAR(report["perfusion"]["colour_error"]["rise"].get<double>(), 4. / 7, 1e-12) << "less is better";
   EXPECT_TRUE(rises(nlohmann::json::array()).empty());
 }
 

@@ -1,0 +1,21 @@
+// Learns through a folder that keeps what was learnt: a report that was stopped goes on where it was, and a new measure
+// needs no new learning. Kept by what was asked for, not by the code that answered: use another folder when that
+// changed.
+#pragma once
+#include <filesystem>
+
+#include "learner/learner.h"
+
+namespace conceptd::evaluate {
+
+struct KeptDelta {
+  diffusion::Delta delta;
+  double seconds = 0;  // that learning took, on the day it was done
+};
+
+// `folder` is made where it is missing; empty: nothing is kept. Masks and checkpoint of the request are no part of what
+// tells requests apart.
+KeptDelta learn_or_recall(const std::string& method, const learner::LearnRequest& request,
+                          learner::LearnContext& context, const std::filesystem::path& folder);
+
+}  // namespace conceptd::evaluate
