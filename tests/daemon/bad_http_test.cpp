@@ -1,5 +1,5 @@
 // Goal: bytes that are slow, too many, ambiguous or compressed cost the daemon little and nobody else anything. Each
-// row of the catalogue of bad input that is about HTTP itself has its tests, sent as raw bytes: rows 1 to 5.
+// row of the catalogue of bad input that is about HTTP itself has its tests, sent as raw bytes: rows 1 to 5 and 45.
 #include "tests/daemon/network_fixture.h"
 
 namespace conceptd::daemon::test {
@@ -258,6 +258,18 @@ TEST_F(BadHttp, Row5ACompressedBodyIs415) {
                           "\r\nContent-Type: application/json\r\nContent-Length: 1\r\n\r\nx"),
                 StartsWith("HTTP/1.1 415"))
         << encoding;
+}
+
+// A thousand answers asked for and none read: the buffers between the two are soon full.
+TEST_F(BadHttp, Row45WhoNeverReadsIsHungUpOn) {
+  http_.answer = 300ms;
+  start();
+  RawConnection deaf = over_socket();
+  std::string asked;
+  for (int i = 0; i < 1000; ++i) asked += request("GET /metrics");
+  ASSERT_TRUE(deaf.send(asked));
+  EXPECT_FALSE(deaf.ends_within(200ms)) << "it is given its time";
+  EXPECT_TRUE(deaf.ends_within(10s));
 }
 
 }  // namespace

@@ -42,6 +42,11 @@ class RawConnection {
   void hang_up() {
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));
   }
+  // Has the daemon hung up? Nothing is read.
+  bool ends_within(std::chrono::milliseconds patience) const {
+    pollfd end{.fd = fd_, .events = 0, .revents = 0};
+    return ::poll(&end, 1, static_cast<int>(patience.count())) == 1 && (end.revents & (POLLHUP | POLLERR)) != 0;
+  }
   // All that comes until the daemon hangs up, or until `marker` has come.
   std::string receive(const std::string& marker = {}, std::chrono::seconds patience = std::chrono::seconds(20)) {
     std::string got;
