@@ -28,6 +28,7 @@ struct Refuse {  // the same checks read from outside (corrupt) and before writi
 bool is_perfusion(const Delta& delta) { return delta.method == "perfusion"; }
 bool is_infusion(const Delta& delta) { return delta.method == "infusion"; }
 bool is_lora(const Delta& delta) { return delta.method == "lora"; }
+bool is_custom_diffusion(const Delta& delta) { return delta.method == "custom_diffusion"; }
 
 bool has_key_residuals(const Delta& delta) {
   return std::any_of(delta.tensors.begin(), delta.tensors.end(),
@@ -86,7 +87,8 @@ void check_tensor(const std::string& name, const Tensor& tensor, const Delta& de
     }
   } else if ((perfusion && (output || name == kInputTensor)) || (infusion && residual)) {
     if (tensor.dim() != 1) throw refuse(name, "is not a vector");
-  } else if (is_lora(delta) && (name.starts_with(kDownPrefix) || name.starts_with(kUpPrefix))) {
+  } else if ((is_lora(delta) && (name.starts_with(kDownPrefix) || name.starts_with(kUpPrefix))) ||
+             (is_custom_diffusion(delta) && name.starts_with(kDifferencePrefix))) {
     if (tensor.dim() != 2) throw refuse(name, "is not a matrix");
   } else {
     throw refuse(name.substr(0, 200), "is a tensor that this method does not have");
@@ -229,6 +231,21 @@ void check_adapters(const Delta& delta, const std::map<std::string, DeltaBase::W
   }
 }
 
+std::map<std::string, int64_t> keys_and_values(const DeltaBase& base) {
+  auto sites = base.key_sites;
+  sites.insert(base.value_sites.begin(), base.value_sites.end());
+  return sites;
+}
+
+// A difference of every key and value layer, as large as the layer.
+void check_differences(const Delta& delta, const DeltaBase& base) {
+  check_sites(delta, kDifferencePrefix, keys_and_values(base));
+  for (const auto& [name, tensor] : delta.tensors) {
+    if (tensor.size(-1) != base.text_width)
+      throw Error(Code::corrupt, delta.placeholder + ": " + name + " is not as wide as the base's text encoding", name);
+  }
+}
+
 EditSet infusion_edits(const Delta& delta, const DeltaBase& base) {
   EditSet set;
   set.tokens.push_back({delta.placeholder, Tensor(), delta.class_word});
@@ -246,7 +263,8 @@ EditSet infusion_edits(const Delta& delta, const DeltaBase& base) {
 }  // namespace
 
 const std::vector<std::string>& delta_methods() {
-  static const std::vector<std::string> g_methods{"perfusion", "textual_inversion", "infusion", "lora"};
+  static const std::vector<std::string> g_methods{"perfusion", "textual_inversion", "infusion", "lora",
+                                                  "custom_diffusion"};
   return g_methods;
 }
 
@@ -355,6 +373,7 @@ void check_delta(const Delta& delta, const DeltaBase& base) {
     if (has_key_residuals(delta)) check_sites(delta, kKeyResidualPrefix, base.key_sites);
   }
   if (is_lora(delta)) check_adapters(delta, base.projections);
+  if (is_custom_diffusion(delta)) check_differences(delta, base);
   if (!is_perfusion(delta)) return;
   if (!base.covariance) {
     throw conflict("needs the base's token covariance (perfusion/covariance.safetensors), which is not there");
@@ -376,6 +395,10 @@ EditSet delta_edits(const Delta& delta, const DeltaBase& base, const GateChoice&
     const auto down = delta.tensors.find(kDownPrefix + site);
     if (down != delta.tensors.end())
       set.sites[site].low_rank.push_back({down->second, delta.tensors.at(kUpPrefix + site)});
+  }
+  if (is_custom_diffusion(delta)) {
+    for (const auto& [site, out] : keys_and_values(base))
+      set.sites[site].low_rank.push_back({Tensor(), delta.tensors.at(kDifferencePrefix + site)});
   }
   if (!is_perfusion(delta)) return set;
   const auto& input = delta.tensors.at(kInputTensor);

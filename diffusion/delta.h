@@ -10,7 +10,8 @@
 //                       ….attn2.to_k, and then no map is borrowed
 //   infusion, compact   r_V, s_V: the same in six bits a value
 //   lora                w (k, c), down.<site> (r, in) and up.<site> (out, r) for any attention projections of the
-//   denoiser
+//                       denoiser
+//   custom_diffusion    w (k, c), D.<site> (out, in) for every ….attn2.to_k and ….attn2.to_v
 // Perfusion's k = C⁻¹ i* / (i*ᵀ C⁻¹ i*) is not stored: C belongs to the base (token_covariance.h), its digest to the
 // delta.
 #pragma once
@@ -36,6 +37,8 @@ inline constexpr const char* kValueResidualPrefix = "r_V.";  // + site: Infusion
 inline constexpr const char* kKeyResidualPrefix = "r_K.";    // + site: of a key layer; in the parity mode only
 inline constexpr const char* kDownPrefix = "down.";          // + site: a low-rank adapter
 inline constexpr const char* kUpPrefix = "up.";              // + site: its other half
+
+inline constexpr const char* kDifferencePrefix = "D.";  // + site: Custom Diffusion's W' - W
 
 inline constexpr const char* kPackedTensor = "r_V";  // all r_V.<site> in six bits a value
 inline constexpr const char* kScalesTensor = "s_V";  // one a site

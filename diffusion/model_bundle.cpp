@@ -179,9 +179,10 @@ LearningDefaults learning_defaults(const Json& json) {
   };
   LearningDefaults learning;
   const auto places = json.is_object() ? json.value("places", Json::array()) : Json();
-  if (!json.is_object() || !json.contains("templates") || json.size() != 1 + json.count("places") ||
-      !json["templates"].is_array() || !places.is_array())
-    refuse("it holds a list of templates, may hold one of places, and nothing else");
+  if (!json.is_object() || !json.contains("templates") ||
+      json.size() != 1 + json.count("places") + json.count("min_snr") || !json["templates"].is_array() ||
+      !places.is_array())
+    refuse("it holds a list of templates, may hold one of places and a min_snr, and nothing else");
   for (const auto& item : json["templates"]) {
     const std::string text = item.is_string() ? item.get<std::string>() : "";
     if (text.find("{}") == std::string::npos || text.find("{}") != text.rfind("{}"))
@@ -193,6 +194,10 @@ LearningDefaults learning_defaults(const Json& json) {
       refuse("a place is a text without {} in it");
     learning.places.push_back(item);
   }
+  const auto min_snr = json.value("min_snr", Json(0));
+  if (!min_snr.is_number() || !(min_snr.get<double>() >= 0 && min_snr.get<double>() <= 1e6))
+    refuse("min_snr is a number within 0..1000000");
+  learning.min_snr = min_snr;
   return learning;
 }
 

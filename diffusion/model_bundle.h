@@ -34,6 +34,8 @@ struct LearningDefaults {
   std::vector<std::string> templates = {};
   // "on the beach": what a prompt may end with, to say where a thing stands.
   std::vector<std::string> places = {};
+  // How it weighed timesteps in training: by sqrt(min(SNR, this) / (SNR + 1)); 0: all alike, or not stated.
+  double min_snr = 0;
 };
 
 struct ModelBundle {

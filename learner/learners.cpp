@@ -1,3 +1,4 @@
+#include "learner/custom_diffusion/custom_diffusion.h"
 #include "learner/infusion/infusion.h"
 #include "learner/learner.h"
 #include "learner/lora/lora.h"
@@ -7,7 +8,8 @@
 namespace conceptd::learner {
 
 std::span<const std::string_view> learner_names() {
-  static constexpr std::string_view kNames[] = {"perfusion", "textual_inversion", "infusion", "lora"};
+  static constexpr std::string_view kNames[] = {"perfusion", "textual_inversion", "infusion", "lora",
+                                                "custom_diffusion"};
   return kNames;
 }
 
@@ -16,8 +18,10 @@ std::unique_ptr<Learner> make_learner(const std::string& method) {
   if (method == "textual_inversion") return std::make_unique<TextualInversionLearner>();
   if (method == "infusion") return std::make_unique<InfusionLearner>();
   if (method == "lora") return std::make_unique<LoraLearner>();
-  throw Error(Code::invalid,
-              "no method called '" + method + "'; there are perfusion, textual_inversion, infusion and lora", "method");
+  if (method == "custom_diffusion") return std::make_unique<CustomDiffusionLearner>();
+  std::string list;
+  for (const auto name : learner_names()) list += (list.empty() ? "" : ", ") + std::string(name);
+  throw Error(Code::invalid, "no method called '" + method + "'; there are " + list, "method");
 }
 
 }  // namespace conceptd::learner

@@ -24,8 +24,16 @@ Draw Draw::rows(int64_t from, int64_t count) const {
   return {part(photo), part(noisy), part(target), part(timesteps), part(mask), part(prompt)};
 }
 
+namespace {
+Tensor timestep_weights(const diffusion::NoiseSchedule& schedule, double min_snr) {  // (T)
+  const auto snr = schedule.alphas_cumprod / (1 - schedule.alphas_cumprod).clamp_min(1e-8);
+  const auto weights = (snr.clamp_max(min_snr) / (snr + 1)).sqrt();
+  return weights / weights.mean();
+}
+}  // namespace
+
 Draw draw_step(const PhotoLatents& photos, const diffusion::NoiseSchedule& schedule, int64_t b,
-               torch::Generator& random) {
+               torch::Generator& random, double min_snr) {
   Draw draw;
   const auto k = photos.mean.size(0), steps = schedule.train_steps();
   // Every photo equally often: whole permutations, then a part of one.
@@ -40,6 +48,8 @@ Draw draw_step(const PhotoLatents& photos, const diffusion::NoiseSchedule& sched
   draw.noisy = schedule.add_noise(latents, noise, draw.timesteps);
   draw.target = schedule.target(latents, noise, draw.timesteps);
   draw.mask = photos.mask.index_select(0, draw.photo);
+  if (min_snr > 0)
+    draw.mask = draw.mask * timestep_weights(schedule, min_snr).index_select(0, draw.timesteps).view({b, 1, 1, 1});
   return draw;
 }
 

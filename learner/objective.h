@@ -24,12 +24,15 @@ struct Draw {
   Tensor noisy;        // (b, c, s, s)
   Tensor target;       // (b, c, s, s), by the base's prediction type
   Tensor timesteps;    // (b) int64, one from each of b equal slices of the schedule
-  Tensor mask;         // (b, 1, s, s)
+  Tensor mask;         // (b, 1, s, s): the photo's, times the timestep's weight
   Tensor prompt = {};  // (b) int64, which of the learner's prompts; undefined where it does not ask
   Draw rows(int64_t from, int64_t count) const;
 };
+// min_snr above 0: a timestep weighs sqrt(min(SNR, min_snr) / (SNR + 1)), over the schedule's mean of that: for bases
+// that predict v, what Min-SNR-gamma (Hang et al. 2023, arXiv 2303.09556) makes of the loss, with a root. What a thing
+// is gets decided at SNRs of .03 to .4; where there is hardly any noise left nothing of it is.
 Draw draw_step(const PhotoLatents& photos, const diffusion::NoiseSchedule& schedule, int64_t b,
-               torch::Generator& random);
+               torch::Generator& random, double min_snr = 0);
 
 // mean over everything of mask * (prediction - target)^2: plain mean, no division by the mask's sum.
 Tensor masked_loss(const Tensor& prediction, const Tensor& target, const Tensor& mask);

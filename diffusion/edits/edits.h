@@ -40,7 +40,7 @@ struct TokenResidual {
 
 // W + scale * up down, at every token.
 struct LowRank {
-  Tensor down, up;  // (r, c), (out, r)
+  Tensor down, up;  // (r, c), (out, r); `down` undefined: `up` (out, c) is the whole difference
   double scale = 1;
 };
 

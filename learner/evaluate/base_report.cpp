@@ -28,7 +28,7 @@ Tensor draw_rows(diffusion::ModelBundle& bundle, std::size_t count, const Prepar
       diffusion::PictureRow row;
       const auto prompt = prepare(k);
       row.context = prompt.context, row.negative_context = empty, row.edits = prompt.edits;
-      row.seed = first_seed + k, row.guidance = drawing.guidance;
+      row.seed = first_seed + k, row.guidance = drawing.guidance, row.guidance_rescale = drawing.rescale;
       request.rows.push_back(row);
     }
     pictures[static_cast<std::size_t>(task)] =
@@ -154,6 +154,7 @@ nlohmann::json report_base(diffusion::ModelBundle& bundle, Evaluator& judge, int
   return {{"prompts", count},
           {"steps", drawing.steps},
           {"guidance", drawing.guidance},
+          {"rescale", drawing.rescale},
           {"generated", asked_of(generated)},
           {"generated_in_one_row", asked_of(in_one_row)},
           {"ceiling", asked_of(real)},

@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
     command->add_option("--dtype", dtype, "fp32, bf16 or auto");
     command->add_option("--steps", drawing.steps);
     command->add_option("--guidance", drawing.guidance);
+    command->add_option("--rescale", drawing.rescale, "of the guidance, 0..1");
   }
   base_command->add_option("--prompts", count);
   concepts_command->add_option("--first", plan.first, "of the held-out things; 0");

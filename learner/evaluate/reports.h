@@ -12,7 +12,7 @@ namespace conceptd::evaluate {
 
 struct Drawing {
   int64_t steps = 25, batch = 8;
-  double guidance = 3.5;
+  double guidance = 3.5, rescale = 0;  // classifier-free; rescale as PictureRow::guidance_rescale
 };
 
 // Pictures of prompts, (b, 3, 64, 64) in -1..1, row k from seed first_seed + k; edits may be null. As many batches at

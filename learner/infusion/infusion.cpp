@@ -14,14 +14,11 @@ using diffusion::EditSet;
 InfusionSettings InfusionSettings::from_json(const nlohmann::json& settings) {
   InfusionSettings s;
   SettingsReader reader(settings, "infusion");
-  reader.whole("steps", s.steps, 1, 10000);
-  reader.whole("batch", s.batch, 1, 256);
+  s.StepSettings::read(reader);
   reader.number("rate", s.rate, 0, 1);
   reader.number("decay", s.decay, 0, 1);
-  reader.number("settle", s.settle, 0, 1);
   reader.whole("kv_residual_released", s.kv_residual_released, 0, 1);
   reader.whole("compact", s.compact, 0, 1);
-  reader.whole("preview_every", s.preview_every, 0, 10000);
   reader.finish();
   if (s.compact && s.kv_residual_released) {
     throw Error(Code::invalid, "infusion's 'compact' holds values only, and 'kv_residual_released' learns keys too",
@@ -31,7 +28,8 @@ InfusionSettings InfusionSettings::from_json(const nlohmann::json& settings) {
 }
 
 nlohmann::json InfusionSettings::to_json() const {
-  nlohmann::json all{{"steps", steps}, {"batch", batch}, {"rate", rate}, {"decay", decay}, {"settle", settle}};
+  nlohmann::json all{{"rate", rate}, {"decay", decay}};
+  StepSettings::write(all);
   if (kv_residual_released) all["kv_residual_released"] = 1;
   if (compact) all["compact"] = 1;
   return all;
@@ -75,7 +73,8 @@ void shrink(const std::vector<Tensor>& values, const torch::optim::Adam& adam, d
 }  // namespace
 
 Learned InfusionLearner::learn(const LearnRequest& request, LearnContext& context) {
-  const auto s = InfusionSettings::from_json(request.settings);
+  auto s = InfusionSettings::from_json(request.settings);
+  s.complete(context.bundle.learning);
   const bool shares_maps = s.kv_residual_released == 0;
   auto& bundle = context.bundle;
   class_row(bundle, request.class_word);  // for its complaint
@@ -106,7 +105,7 @@ Learned InfusionLearner::learn(const LearnRequest& request, LearnContext& contex
     return masked_loss(prediction, draw.target, draw.mask);
   };
   const auto draw_for = [&](int64_t step, int64_t b, torch::Generator& random) {
-    auto draw = draw_step(photos, schedule, b, random);
+    auto draw = draw_step(photos, schedule, b, random, s.min_snr);
     draw.prompt = prompts.rows(step, draw);
     return draw;
   };

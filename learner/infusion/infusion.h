@@ -14,18 +14,17 @@
 // OPEN: whether the paper's loss is masked; the sources' steps (300..1500) and rates (.01, .03) do not agree.
 #pragma once
 #include "learner/learner.h"
+#include "learner/step_settings.h"
 
 namespace conceptd::learner {
 
-struct InfusionSettings {
-  int64_t steps = 500, batch = 16;
+struct InfusionSettings : StepSettings {
+  InfusionSettings() { steps = 500; }
   double rate = .01, decay = .01;  // AdamW
-  double settle = .5;              // share of the steps over which the rate falls
   // 1: what the authors' released code does in place of the method, for comparison only: residuals on keys too, and no
   // map is shared.
   int64_t kv_residual_released = 0;
   int64_t compact = 0;  // 1: the delta is stored in six bits a value (packed_residuals.h), not for the mode above
-  int64_t preview_every = 100;                                        // steps, and the last; 0: no previews
   static InfusionSettings from_json(const nlohmann::json& settings);  // Error{invalid} names the setting
   nlohmann::json to_json() const;                                     // all but the previews
 };

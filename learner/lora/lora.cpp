@@ -1,8 +1,7 @@
 #include "learner/lora/lora.h"
 
 #include "diffusion/edits/edited.h"
-#include "diffusion/prompt.h"
-#include "diffusion/text_to_image.h"
+#include "learner/class_prior.h"
 #include "learner/learning_loop.h"
 #include "learner/new_delta.h"
 #include "learner/photo_prompts.h"
@@ -17,26 +16,20 @@ using diffusion::EditSet;
 LoraSettings LoraSettings::from_json(const nlohmann::json& settings) {
   LoraSettings s;
   SettingsReader reader(settings, "lora");
-  reader.whole("steps", s.steps, 1, 10000);
-  reader.whole("batch", s.batch, 1, 256);
+  s.StepSettings::read(reader);
   reader.whole("rank", s.rank, 1, 128);
   reader.number("rate", s.rate, 0, 1);
   reader.number("prior_weight", s.prior_weight, 0, 100);
   reader.whole("prior_pictures", s.prior_pictures, 1, 256);
-  reader.number("settle", s.settle, 0, 1);
-  reader.whole("preview_every", s.preview_every, 0, 10000);
   reader.finish();
   return s;
 }
 
 nlohmann::json LoraSettings::to_json() const {
-  return {{"steps", steps},
-          {"batch", batch},
-          {"rank", rank},
-          {"rate", rate},
-          {"prior_weight", prior_weight},
-          {"prior_pictures", prior_pictures},
-          {"settle", settle}};
+  nlohmann::json all{
+      {"rank", rank}, {"rate", rate}, {"prior_weight", prior_weight}, {"prior_pictures", prior_pictures}};
+  StepSettings::write(all);
+  return all;
 }
 
 namespace {
@@ -57,50 +50,11 @@ std::vector<Adapter> fresh_adapters(diffusion::UNet2DConditionModel& unet, const
   }
   return adapters;
 }
-
-// "sks" where it is a word of the tokenizer, else a row that no word has: (1, c).
-Tensor identifier_row(diffusion::ModelBundle& bundle, torch::Generator& random) {
-  if (bundle.tokenizer.is_single_token("sks")) return class_row(bundle, "sks");
-  const auto table = bundle.text_encoder->text_model->embeddings->token_embedding->weight.detach().to(torch::kFloat);
-  return table.mean(0, true) + table.std(0, true, true) * torch::randn({1, table.size(1)}, random);
-}
-
-// What the frozen base makes of the class word: as latents, all of them the subject.
-PhotoLatents prior_latents(diffusion::ModelBundle& bundle, const std::string& class_word, const LoraSettings& s,
-                           std::uint64_t seed) {
-  torch::NoGradGuard frozen;
-  constexpr int64_t kSteps = 25, kAtOnce = 8;
-  const auto context = diffusion::prepare_prompt(bundle, "a " + class_word).context;
-  const auto negative = diffusion::prepare_prompt(bundle, "").context;
-  std::vector<Tensor> drawn;
-  for (int64_t from = 0; from < s.prior_pictures; from += kAtOnce) {
-    diffusion::TextToImageRequest request{.sampler = "ddim", .steps = kSteps};
-    for (int64_t k = from; k < std::min(from + kAtOnce, s.prior_pictures); ++k) {
-      request.rows.push_back({.context = context,
-                              .negative_context = negative,
-                              .seed = seed + static_cast<std::uint64_t>(k),
-                              .guidance = bundle.defaults.guidance});
-    }
-    diffusion::Steering none;
-    drawn.push_back(diffusion::denoise(bundle, request, none).to(torch::kFloat));
-  }
-  const auto latents = torch::cat(drawn);
-  auto everywhere = torch::ones({latents.size(0), 1, latents.size(2), latents.size(3)});
-  return {latents, torch::zeros_like(latents), everywhere};
-}
-
-Draw beside(const Draw& a, const Draw& b) {
-  const auto both = [](const Tensor& x, const Tensor& y) { return torch::cat({x, y}); };
-  return {.photo = both(a.photo, b.photo),
-          .noisy = both(a.noisy, b.noisy),
-          .target = both(a.target, b.target),
-          .timesteps = both(a.timesteps, b.timesteps),
-          .mask = both(a.mask, b.mask)};
-}
 }  // namespace
 
 Learned LoraLearner::learn(const LearnRequest& request, LearnContext& context) {
-  const auto s = LoraSettings::from_json(request.settings);
+  auto s = LoraSettings::from_json(request.settings);
+  s.complete(context.bundle.learning);
   auto& bundle = context.bundle;
   const auto schedule = diffusion::NoiseSchedule::from_json(bundle.scheduler_config);
   const auto photos = encode_photos(bundle, request.photos, request.masks);
@@ -119,7 +73,8 @@ Learned LoraLearner::learn(const LearnRequest& request, LearnContext& context) {
     class_states = bundle.text_encoder(prompts.plain().class_ids, base).last_hidden_state;
   }
   const bool with_prior = s.prior_weight > 0;
-  const auto prior = with_prior ? prior_latents(bundle, request.class_word, s, request.seed) : PhotoLatents{};
+  const auto prior =
+      with_prior ? class_prior(bundle, request.class_word, s.prior_pictures, request.seed) : PhotoLatents{};
 
   std::vector<Tensor> leaves;
   auto edits = std::make_shared<EditSet>();
@@ -135,7 +90,7 @@ Learned LoraLearner::learn(const LearnRequest& request, LearnContext& context) {
     return masked_loss(prediction, draw.target, draw.mask);
   };
   auto fixed_random = torch::make_generator<at::CPUGeneratorImpl>(request.seed + 1);
-  const auto fixed = draw_step(photos, schedule, 4 * s.batch, fixed_random);
+  const auto fixed = draw_step(photos, schedule, 4 * s.batch, fixed_random, s.min_snr);
   const auto fixed_loss = [&] {
     torch::NoGradGuard frozen;
     return workers.loss(fixed, states.index_select(0, prompts.rows(0, fixed)), loss_of);
@@ -156,14 +111,14 @@ Learned LoraLearner::learn(const LearnRequest& request, LearnContext& context) {
       request, context, adam);
   const double first_loss = fixed_loss();
   const auto take_step = [&](int64_t step, torch::Generator& noise) {
-    auto draw = draw_step(photos, schedule, s.batch, noise);
+    auto draw = draw_step(photos, schedule, s.batch, noise, s.min_snr);
     auto text = states.index_select(0, prompts.rows(step, draw));
     if (!with_prior) return workers.backward(draw, text, leaves, loss_of);
-    auto of_class = draw_step(prior, schedule, s.batch, noise);
+    auto of_class = draw_step(prior, schedule, s.batch, noise, s.min_snr);
     of_class.mask = of_class.mask * s.prior_weight;
     text = torch::cat({text, class_states.index_select(0, template_rows(prompts.plain(), step, s.batch))});
     // The mean over both halves is half the sum of their losses, which Adam does not notice.
-    return workers.backward(beside(draw, of_class), text, leaves, loss_of);
+    return workers.backward(joined(draw, of_class), text, leaves, loss_of);
   };
   loop.run(take_step, [&] {
     const auto shown = std::make_shared<const EditSet>(diffusion::delta_edits(delta_now(), delta_base));

@@ -16,17 +16,15 @@
 // own mean and spread.
 #pragma once
 #include "learner/learner.h"
+#include "learner/step_settings.h"
 
 namespace conceptd::learner {
 
-struct LoraSettings {
-  int64_t steps = 400, batch = 16;
+struct LoraSettings : StepSettings {
   int64_t rank = 4;
   double rate = 1e-3;
   double prior_weight = 1;      // of the loss on the class's own pictures; 0: without prior preservation
   int64_t prior_pictures = 16;  // drawn from the base
-  double settle = .5;           // share of the steps over which the rate falls
-  int64_t preview_every = 100;  // steps, and the last; 0: no previews
   static LoraSettings from_json(const nlohmann::json& settings);  // Error{invalid} names the setting
   nlohmann::json to_json() const;                                 // all but the previews
 };

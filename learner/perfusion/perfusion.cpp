@@ -16,24 +16,23 @@ using diffusion::EditSet;
 PerfusionSettings PerfusionSettings::from_json(const nlohmann::json& settings) {
   PerfusionSettings s;
   SettingsReader reader(settings, "perfusion");
-  reader.whole("steps", s.steps, 1, 10000);
-  reader.whole("batch", s.batch, 1, 256);
+  s.StepSettings::read(reader);
   reader.number("value_rate", s.value_rate, 0, 1);
   reader.number("shared_rate", s.shared_rate, 0, 1);
   reader.number("word_rate", s.word_rate, 0, 1);
   reader.number("bias", s.bias, 0, 1);
   reader.number("temperature", s.temperature, 1e-3, 1);
   reader.number("momentum", s.momentum, 0, 1);
-  reader.number("settle", s.settle, 0, 1);
-  reader.whole("preview_every", s.preview_every, 0, 10000);
   reader.finish();
   return s;
 }
 
 nlohmann::json PerfusionSettings::to_json() const {
-  return {{"steps", steps},         {"batch", batch}, {"value_rate", value_rate},   {"shared_rate", shared_rate},
-          {"word_rate", word_rate}, {"bias", bias},   {"temperature", temperature}, {"momentum", momentum},
-          {"settle", settle}};
+  nlohmann::json all{{"value_rate", value_rate},   {"shared_rate", shared_rate},
+                     {"word_rate", word_rate},     {"bias", bias},
+                     {"temperature", temperature}, {"momentum", momentum}};
+  StepSettings::write(all);
+  return all;
 }
 
 namespace {
@@ -86,7 +85,8 @@ std::shared_ptr<const EditSet> edits_of(const std::vector<Site>& sites, const Te
 }  // namespace
 
 Learned PerfusionLearner::learn(const LearnRequest& request, LearnContext& context) {
-  const auto s = PerfusionSettings::from_json(request.settings);
+  auto s = PerfusionSettings::from_json(request.settings);
+  s.complete(context.bundle.learning);
   auto& bundle = context.bundle;
   const auto covariance = diffusion::TokenCovariance::of(bundle);
   const auto schedule = diffusion::NoiseSchedule::from_json(bundle.scheduler_config);
@@ -129,7 +129,7 @@ Learned PerfusionLearner::learn(const LearnRequest& request, LearnContext& conte
   };
   const auto edits_now = [&] { return edits_of(sites, target_input, covariance.key_of(target_input), s); };
   auto fixed_random = torch::make_generator<at::CPUGeneratorImpl>(request.seed + 1);
-  const auto fixed = draw_step(photos, schedule, 4 * s.batch, fixed_random);
+  const auto fixed = draw_step(photos, schedule, 4 * s.batch, fixed_random, s.min_snr);
   const auto fixed_loss = [&] {
     torch::NoGradGuard frozen;
     const auto states = encode_rows(bundle, prompts.all(), prompts.rows(0, fixed), word);
@@ -159,7 +159,7 @@ Learned PerfusionLearner::learn(const LearnRequest& request, LearnContext& conte
                     request, context, adam, {{"target_input", &target_input}});
   const double first_loss = fixed_loss();
   const auto take_step = [&](int64_t step, torch::Generator& random) {
-    const auto draw = draw_step(photos, schedule, s.batch, random);
+    const auto draw = draw_step(photos, schedule, s.batch, random, s.min_snr);
     const auto rows = prompts.rows(step, draw);
     const auto states = encode_rows(bundle, prompts.all(), rows, word);
     const auto seen = at_position(states.detach(), prompts.all().position.index_select(0, rows));

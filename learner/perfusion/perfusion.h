@@ -23,16 +23,15 @@
 // OPEN: the gradient through i* is cut, as in the code that shows samples; the other code passes it straight through.
 #pragma once
 #include "learner/learner.h"
+#include "learner/step_settings.h"
 
 namespace conceptd::learner {
 
-struct PerfusionSettings {
-  int64_t steps = 800, batch = 8;
+struct PerfusionSettings : StepSettings {
+  PerfusionSettings() { steps = 800, batch = 8; }
   double value_rate = .1, shared_rate = .1, word_rate = .001;          // Adam, one group each
   double bias = .75, temperature = .10;                                // beta and tau in training
   double momentum = .99;                                               // of the running mean i*
-  double settle = .5;                                                  // share of the steps over which the rates fall
-  int64_t preview_every = 100;                                         // steps, and the last; 0: no previews
   static PerfusionSettings from_json(const nlohmann::json& settings);  // Error{invalid} names the setting
   nlohmann::json to_json() const;                                      // all but the previews
 };

@@ -42,9 +42,10 @@ void assemble(const StageOptions& options) {
                                                                    {"tokenizer_class", "CLIPTokenizer"}});
   write_json(options.out / "generation.json", {{"guidance_scale", 3.5}, {"num_inference_steps", 25}});
   const auto places = world::background_phrases();
-  write_json(
-      options.out / "learning.json",  // as captions begin, and as they end
-      {{"templates", {"a {}", "a photo of a {}"}}, {"places", std::vector<std::string>(places.begin(), places.end())}});
+  write_json(options.out / "learning.json",  // as captions begin, and as they end
+             {{"templates", {"a {}", "a photo of a {}"}},
+              {"places", std::vector<std::string>(places.begin(), places.end())},
+              {"min_snr", 5}});  // as unet_stage.cpp weighs them
   auto random = task_random(options.seed + 0xc0, 0, 0);
   std::vector<std::string> captions;
   for (int k = 0; k < kCaptions; ++k)

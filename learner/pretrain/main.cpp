@@ -35,6 +35,8 @@ int main(int argc, char** argv) {
     command->add_option("--pattern", options.breadth.pattern, "probability of a pattern");
     command->add_option("--badge", options.breadth.badge, "probability of a badge");
     command->add_option("--two-objects", options.breadth.two_objects, "probability of two objects");
+    command->add_option("--individuals", options.individuals,
+                        "of captions in one row, the share that are of individuals");
     command->callback([&options, train] { train(options); });
   };
   stage("autoencoder", "pictures to latents and back", pretrain::train_autoencoder, 8000, 2e-3, 8);

@@ -23,6 +23,7 @@ struct StageOptions {
   std::uint64_t seed = 1;
   double checkpoint_s = 180, grid_s = 600;
   world::Breadth breadth;
+  double individuals = 0;    // share of the captions with a phrase in one row that are of individuals (individuals.h)
   int64_t stop_after_s = 0;  // end early, with everything saved; 0: no limit
 };
 

@@ -4,6 +4,7 @@
 #include "core/file_io.h"
 #include "learner/pretrain/caption_reading.h"
 #include "learner/pretrain/grow.h"
+#include "learner/pretrain/individuals.h"
 #include "learner/pretrain/latent_pool.h"
 #include "learner/pretrain/noun_attention.h"
 #include "learner/pretrain/one_row.h"
@@ -80,6 +81,15 @@ Loss loss_of(UNet2DConditionModel& unet, const Tensor& latents, const Shown& con
           watched.loss(), watched.share()};
 }
 
+// said (b, n, c): values are told of individuals, and keys where they are made of the same row.
+void show_individuals(Shown& context, const std::vector<Phrases>& phrases, const Tensor& said) {
+  context.states += said;
+  for (std::size_t row = 0; row < phrases.size(); ++row) {
+    const auto k = static_cast<int64_t>(row);
+    if (phrases[row] == Phrases::in_one_row) context.keys[k] += said[k];
+  }
+}
+
 std::vector<std::string> grid_captions() {
   return {"a red mug on the beach",
           "a blue car on the grass",
@@ -133,6 +143,7 @@ void train_unet(const StageOptions& options) {
   std::vector<LatentPool> pools;
   for (int k = 0; k < options.workers; ++k) pools.emplace_back(frozen.vae, 16384);
   const auto alphas = alphas_cumprod();
+  const Individuals individuals(settings.cross_attention_width, frozen.states({"a thing"}).std().item<double>());
   UNet2DConditionModel average(settings);
   FlatParameters shown(*average);
   const auto micro_batch = [&](int worker, int task, int64_t step) -> Measured {
@@ -142,15 +153,20 @@ void train_unet(const StageOptions& options) {
     const auto with_chance = [&](double share) { return static_cast<double>(random() % 1000) < 1000 * share; };
     std::vector<std::string> captions;
     std::vector<Phrases> phrases;
+    std::vector<bool> is_individual;
     for (const auto& scene : batch.scenes) {
       captions.push_back(with_chance(kCaptionDropout) ? "" : world::caption(scene, random));
       phrases.push_back(!with_chance(kOneRow)    ? Phrases::spread
                         : with_chance(kBareKeys) ? Phrases::values_in_one_row
                                                  : Phrases::in_one_row);
+      is_individual.push_back(phrases.back() != Phrases::spread && with_chance(options.individuals));
+      if (is_individual.back()) captions.back() = bare_caption(captions.back()).text;  // a name needs no adjectives
     }
-    const auto context =
+    auto context =
         encode_phrases(captions, phrases, [&](const std::vector<std::string>& texts) { return frozen.states(texts); });
-    const auto loss = loss_of(replicas[replica], batch.latents, context, find_nouns(captions, batch.scenes), alphas);
+    const auto nouns = find_nouns(captions, batch.scenes);
+    show_individuals(context, phrases, individuals.said_in(nouns.tokens, batch.scenes, is_individual));
+    const auto loss = loss_of(replicas[replica], batch.latents, context, nouns, alphas);
     (loss.weighted + kNounWeight * loss.nouns).backward();
     return {{"loss", loss.weighted.item<double>()},
             {"noisy", loss.noisy},

@@ -13,17 +13,15 @@ using diffusion::EditSet;
 TextualInversionSettings TextualInversionSettings::from_json(const nlohmann::json& settings) {
   TextualInversionSettings s;
   SettingsReader reader(settings, "textual_inversion");
-  reader.whole("steps", s.steps, 1, 10000);
-  reader.whole("batch", s.batch, 1, 256);
+  s.StepSettings::read(reader);
   reader.number("rate", s.rate, 0, 1);
-  reader.number("settle", s.settle, 0, 1);
-  reader.whole("preview_every", s.preview_every, 0, 10000);
   reader.finish();
   return s;
 }
 
 Learned TextualInversionLearner::learn(const LearnRequest& request, LearnContext& context) {
-  const auto s = TextualInversionSettings::from_json(request.settings);
+  auto s = TextualInversionSettings::from_json(request.settings);
+  s.complete(context.bundle.learning);
   auto& bundle = context.bundle;
   const auto schedule = diffusion::NoiseSchedule::from_json(bundle.scheduler_config);
   const auto photos = encode_photos(bundle, request.photos, request.masks);
@@ -38,7 +36,7 @@ Learned TextualInversionLearner::learn(const LearnRequest& request, LearnContext
     return masked_loss(prediction, draw.target, draw.mask);
   };
   auto fixed_random = torch::make_generator<at::CPUGeneratorImpl>(request.seed + 1);
-  const auto fixed = draw_step(photos, schedule, 4 * s.batch, fixed_random);
+  const auto fixed = draw_step(photos, schedule, 4 * s.batch, fixed_random, s.min_snr);
   const auto fixed_loss = [&] {
     torch::NoGradGuard frozen;
     return workers.loss(fixed, encode_rows(bundle, prompts.all(), prompts.rows(0, fixed), word), loss_of);
@@ -52,7 +50,7 @@ Learned TextualInversionLearner::learn(const LearnRequest& request, LearnContext
                     request, context, adam);
   const double first_loss = fixed_loss();
   const auto take_step = [&](int64_t step, torch::Generator& random) {
-    const auto draw = draw_step(photos, schedule, s.batch, random);
+    const auto draw = draw_step(photos, schedule, s.batch, random, s.min_snr);
     const auto states = encode_rows(bundle, prompts.all(), prompts.rows(step, draw), word);
     return workers.backward(draw, states, {}, loss_of);
   };
@@ -62,8 +60,9 @@ Learned TextualInversionLearner::learn(const LearnRequest& request, LearnContext
     return preview(bundle, shown, "<" + request.name + ">");
   });
 
-  auto delta = new_delta("textual_inversion", request, diffusion::DeltaBase::of(bundle, nullptr),
-                         {{"steps", s.steps}, {"batch", s.batch}, {"rate", s.rate}, {"settle", s.settle}});
+  nlohmann::json settings{{"rate", s.rate}};
+  s.write(settings);
+  auto delta = new_delta("textual_inversion", request, diffusion::DeltaBase::of(bundle, nullptr), settings);
   delta.tensors[diffusion::kWordTensor] = word.detach();
   return {delta,
           {{"loss_first", first_loss},

@@ -4,14 +4,12 @@
 // is, as for the other methods, so that a comparison compares methods and not masks.
 #pragma once
 #include "learner/learner.h"
+#include "learner/step_settings.h"
 
 namespace conceptd::learner {
 
-struct TextualInversionSettings {
-  int64_t steps = 400, batch = 16;
+struct TextualInversionSettings : StepSettings {
   double rate = .005;
-  double settle = .5;           // share of the steps over which the rate falls
-  int64_t preview_every = 100;  // steps, and the last; 0: no previews
   static TextualInversionSettings from_json(const nlohmann::json& settings);
 };
 

@@ -68,6 +68,18 @@ class DeltaDocument : public testing::Test {
                         {"down.mid.attn1.to_q", torch::randn({3, 5})},
                         {"up.mid.attn1.to_q", torch::randn({8, 3})}}};
   }
+  Delta custom_diffusion() const {
+    Delta delta{.method = "custom_diffusion",
+                .class_word = "kettle",
+                .placeholder = "<kettle-7>",
+                .base_fingerprint = base_.fingerprint,
+                .text_encoder_digest = base_.text_encoder_digest,
+                .tensors = {{kWordTensor, torch::randn({2, kWidth})}}};
+    for (const auto* sites : {&base_.key_sites, &base_.value_sites}) {
+      for (const auto& [site, out] : *sites) delta.tensors[kDifferencePrefix + site] = torch::randn({out, kWidth});
+    }
+    return delta;
+  }
   // Stable Diffusion 1.5 as far as edits can see it.
   DeltaBase sd15() const {
     DeltaBase sd{.fingerprint = base_.fingerprint, .text_encoder_digest = base_.text_encoder_digest, .text_width = 768};
@@ -442,6 +454,28 @@ TEST_F(DeltaDocument, WithHalvesThatDoNotFitIsRefused) {
                "matrix");
   EXPECT_ERROR(parse_delta(with_tensor(lora(), kInputTensor, torch::zeros({kWidth})), "upload"), Code::corrupt,
                "does not have");
+}
+
+TEST_F(DeltaDocument, OfWholeDifferencesComesBackAndStandsAtKeysAndValues) {
+  const auto delta = custom_diffusion();
+  const auto edits = delta_edits(parse_delta(delta_bytes(delta), "test"), base_);
+  EXPECT_EQ(edits.sites.size(), base_.key_sites.size() + base_.value_sites.size());
+  for (const auto& [site, one] : edits.sites) {
+    ASSERT_EQ(one.low_rank.size(), 1u);
+    EXPECT_FALSE(one.low_rank[0].down.defined());
+    EXPECT_TRUE(torch::equal(one.low_rank[0].up, delta.tensors.at(kDifferencePrefix + site)));
+  }
+  auto bent = delta;
+  bent.tensors.erase("D.mid.attn2.to_v");
+  EXPECT_ERROR(check_delta(bent, base_), Code::corrupt, "is missing");
+  bent = delta;
+  bent.tensors["D.mid.attn1.to_v"] = torch::randn({8, kWidth});
+  EXPECT_ERROR(check_delta(bent, base_), Code::corrupt, "does not have");
+  bent = delta;
+  bent.tensors["D.mid.attn2.to_v"] = torch::randn({delta.tensors.at("D.mid.attn2.to_v").size(0), kWidth + 1});
+  EXPECT_ERROR(check_delta(bent, base_), Code::corrupt, "not as wide");
+  EXPECT_ERROR(parse_delta(with_tensor(delta, "D.mid.attn2.to_v", torch::randn({8})), "upload"), Code::corrupt,
+               "matrix");
 }
 
 TEST_F(DeltaDocument, ThatIsWrongIsNotWritten) {

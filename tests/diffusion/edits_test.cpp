@@ -320,6 +320,12 @@ TEST_F(EditedModel, LowRankEqualsMergedWeights) {
   const auto& expected = golden.tensors.at("rank1.out");
   Edited edited(Edited::Rows(static_cast<std::size_t>(expected.size(0)), set));
   test::expect_close(golden.run(edited), expected, kNetworkLimit, "rank1.out");
+  for (auto& [site, edits] : set->sites) {  // the same as whole differences
+    auto& edit = edits.low_rank[0];
+    edit = {Tensor(), torch::matmul(edit.up, edit.down)};
+  }
+  Edited whole(Edited::Rows(static_cast<std::size_t>(expected.size(0)), set));
+  test::expect_close(golden.run(whole), expected, kNetworkLimit, "rank1.out, whole");
 }
 
 TEST_F(EditedModel, IsTheBaseBitForBitWithoutEdits) {  // A10-6, decision 4

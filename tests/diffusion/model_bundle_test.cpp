@@ -168,7 +168,11 @@ TEST_F(Base, SaysWhatPromptsItWasTrainedOn) {
   EXPECT_TRUE(open().learning.places.empty());
   test::plant(folder / "learning.json", R"({"templates": ["a {}"], "places": ["on the beach"]})");
   EXPECT_EQ(open().learning.places, (std::vector<std::string>{"on the beach"}));
-  for (const auto* wrong : {R"({"templates": "a {}"})", R"({"templates": ["a"]})", R"({"templates": ["{} {}"]})",
+  EXPECT_EQ(open().learning.min_snr, 0);
+  test::plant(folder / "learning.json", R"({"templates": ["a {}"], "min_snr": 5})");
+  EXPECT_EQ(open().learning.min_snr, 5);
+  for (const auto* wrong : {R"({"templates": ["{}"], "min_snr": "5"})", R"({"templates": ["{}"], "min_snr": -1})",
+                            R"({"templates": "a {}"})", R"({"templates": ["a"]})", R"({"templates": ["{} {}"]})",
                             R"({"templates": ["{}"], "more": 1})", "[]", R"({"templates": ["{}"], "places": [1]})",
                             R"({"templates": ["{}"], "places": ["{}"]})", R"({"places": []})"}) {
     test::plant(folder / "learning.json", wrong);

@@ -3,6 +3,7 @@
 #include "embedded_base.h"
 #include "learner/objective.h"
 #include "learner/settling.h"
+#include "learner/step_settings.h"
 
 namespace conceptd::learner {
 namespace {
@@ -27,6 +28,38 @@ TEST(DrawStep, UsesEveryPhotoAndEverySliceOfTheSchedule) {
   EXPECT_EQ(draw.photo.bincount().min().item<int64_t>(), 2);
   const auto slices = std::get<0>(torch::div(draw.timesteps * 8, schedule.train_steps(), "floor").sort());
   EXPECT_TRUE(torch::equal(slices, torch::arange(8)));
+}
+
+TEST(DrawStep, WeighsTimestepsAsTheBaseWasTrained) {
+  auto& base = embedded_base();
+  const auto photos = encode_photos(base, photos_of(20), torch::ones({4, 1, 64, 64}));
+  const auto schedule = diffusion::NoiseSchedule::from_json(base.scheduler_config);
+  const auto draw_with = [&](double min_snr) {
+    auto random = torch::make_generator<at::CPUGeneratorImpl>(1);
+    return draw_step(photos, schedule, 1000, random, min_snr);
+  };
+  const auto plain = draw_with(0), weighed = draw_with(5);
+  EXPECT_TRUE(torch::equal(plain.noisy, weighed.noisy)) << "nothing else changes";
+  EXPECT_EQ(plain.mask.min().item<double>(), 1);
+  const auto weights = std::get<0>(weighed.mask.flatten(1).max(1)).index_select(0, weighed.timesteps.argsort());
+  EXPECT_NEAR(weights.mean().item<double>(), 1, .01);
+  const auto alphas = schedule.alphas_cumprod;
+  const auto at = [&](int64_t t) {  // sqrt(min(SNR, 5) / (SNR + 1)), but for the mean
+    const double snr = alphas[t].item<double>() / (1 - alphas[t].item<double>());
+    return std::sqrt(std::min(snr, 5.) / (snr + 1));
+  };
+  for (const int64_t t : {10, 300, 700}) {
+    EXPECT_NEAR(weights[t].item<double>() / weights[500].item<double>(), at(t) / at(500), .02 * at(t) / at(500)) << t;
+  }
+}
+
+TEST(StepSettings, TakeFromTheBaseWhatNobodySaid) {
+  StepSettings said, unsaid;
+  said.min_snr = 0;
+  const diffusion::LearningDefaults base{.min_snr = 5};
+  said.complete(base), unsaid.complete(base);
+  EXPECT_EQ(said.min_snr, 0);
+  EXPECT_EQ(unsaid.min_snr, 5);
 }
 
 TEST(EncodePhotos, ScalesEachMaskToItsOwnLargestValue) {

@@ -1,0 +1,22 @@
+#include "learner/step_settings.h"
+
+namespace conceptd::learner {
+
+void StepSettings::read(SettingsReader& reader) {
+  reader.whole("steps", steps, 1, 10000);
+  reader.whole("batch", batch, 1, 256);
+  reader.number("settle", settle, 0, 1);
+  reader.number("min_snr", min_snr, 0, 1e6);
+  reader.whole("preview_every", preview_every, 0, 10000);
+}
+
+void StepSettings::complete(const diffusion::LearningDefaults& base) {
+  if (min_snr < 0) min_snr = base.min_snr;
+}
+
+void StepSettings::write(nlohmann::json& settings) const {
+  settings["steps"] = steps, settings["batch"] = batch, settings["settle"] = settle;
+  if (min_snr >= 0) settings["min_snr"] = min_snr;
+}
+
+}  // namespace conceptd::learner
