@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "daemon/tensor_picture.h"
+#include "diffusion/edits/merged.h"
 #include "diffusion/prompt.h"
 #include "diffusion/runtime.h"
 #include "diffusion/text_to_image.h"
@@ -36,16 +37,18 @@ struct TorchDelta final : LoadedDelta {
 // What a prompt and its concepts come to, once for all pictures of a batch that share them.
 class Prompts {
  public:
-  explicit Prompts(diffusion::ModelBundle& bundle) : bundle_(bundle) {}
+  // covariance: null where the base has none.
+  Prompts(diffusion::ModelBundle& bundle, const diffusion::TokenCovariance* covariance)
+      : bundle_(bundle), covariance_(covariance) {}
 
   Edits edits_of(const std::vector<DeltaHandle>& deltas) {
     if (deltas.empty()) return nullptr;
     Edits& known = edits_[deltas];
     if (known) return known;
     if (deltas.size() == 1) return known = static_cast<const TorchDelta&>(*deltas.front()).edits;
-    auto all = std::make_shared<EditSet>();
-    for (const DeltaHandle& delta : deltas) add_edits(*all, *static_cast<const TorchDelta&>(*delta).edits);
-    return known = all;
+    std::vector<Edits> sets;
+    for (const DeltaHandle& delta : deltas) sets.push_back(static_cast<const TorchDelta&>(*delta).edits);
+    return known = std::make_shared<EditSet>(together(sets));
   }
   const diffusion::PreparedPrompt& prepared(const std::string& text, const Edits& edits) {
     diffusion::PreparedPrompt& known = prepared_[{text, edits.get()}];
@@ -54,7 +57,27 @@ class Prompts {
   }
 
  private:
+  EditSet together(const std::vector<Edits>& sets) {
+    const auto whole = [](const Edits& set) { return diffusion::has_whole_differences(*set); };
+    if (covariance_ && std::count_if(sets.begin(), sets.end(), whole) > 1) {
+      std::vector<torch::Tensor> targets;
+      for (const Edits& set : sets) targets.push_back(whole(set) ? rows_of(set) : torch::Tensor());
+      return diffusion::merge_edits(sets, targets, covariance_->matrix());
+    }
+    EditSet all;
+    for (const Edits& set : sets) add_edits(all, *set);
+    return all;
+  }
+  // The encoding at a concept's tokens and the end token after them, in "a <name>".
+  torch::Tensor rows_of(const Edits& set) {
+    const std::string& placeholder = set->tokens.front().placeholder;
+    const auto prompt = diffusion::prepare_prompt(bundle_, "a " + placeholder, set);
+    const auto& at = prompt.positions.at(placeholder);
+    return prompt.context.slice(0, at.front(), at.back() + 2);
+  }
+
   diffusion::ModelBundle& bundle_;
+  const diffusion::TokenCovariance* const covariance_;
   std::map<std::vector<DeltaHandle>, Edits> edits_;
   std::map<std::pair<std::string, const EditSet*>, diffusion::PreparedPrompt> prepared_;
 };
@@ -116,7 +139,7 @@ class TorchModel final : public Model {
   std::vector<picture::Picture> generate(const Sampling& sampling, std::span<const PictureOrder> orders,
                                          const std::function<bool()>& wanted) override {
     const torch::NoGradGuard no_grad;
-    Prompts prompts(bundle_);
+    Prompts prompts(bundle_, covariance_ ? &*covariance_ : nullptr);
     diffusion::TextToImageRequest request{.rows = {},
                                           .sampler = sampling.sampler,
                                           .steps = sampling.steps,

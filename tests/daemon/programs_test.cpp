@@ -160,6 +160,16 @@ TEST_F(Programs, InfusionLearnsAndIsReadAsItsClassWord) {
   EXPECT_THAT(cut.out, HasSubstr("name it earlier"));
 }
 
+TEST_F(Programs, TwoThingsOfCustomDiffusionAreMergedInOnePrompt) {
+  const std::string settings =
+      " --class mug --method custom_diffusion --steps 2 --set batch=2 --set prior_weight=0 --set rate=0.01 --wait";
+  ASSERT_EQ(ctl("add thing-1 " + photos() + settings).status, 0);
+  ASSERT_EQ(ctl("add thing-2 " + photos() + settings + " --seed 9").status, 0);
+  const auto both = pixels(made("both.png", "a <thing-1> and a <thing-2>"));
+  EXPECT_NE(both, pixels(made("one.png", "a <thing-1> and a mug")));
+  EXPECT_EQ(both, pixels(made("again.png", "a <thing-1> and a <thing-2>")));
+}
+
 TEST_F(Programs, AWorkerThatIsKilledIsReplaced) {
   ASSERT_EQ(ctl("add thing-1 " + photos() + " --class mug --method textual_inversion --steps 8").status, 0);
   for (int i = 0; i < 600; ++i, std::this_thread::sleep_for(50ms))
