@@ -26,7 +26,7 @@ Photographed photographed(std::span<const int> places) {
 }
 
 TEST(PhotoPrompts, SeeWhereAPhotoWasTaken) {
-  auto& base = embedded_base();
+  auto base = diffusion::ModelBundle::open(embedded_base().folder);  // with all its places
   ASSERT_EQ(base.learning.places.size(), world::background_phrases().size());
   const std::vector<int> places{0, 1, 2, 3, 4, 5};
   const auto [photos, class_word] = photographed(places);
