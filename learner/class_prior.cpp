@@ -2,9 +2,17 @@
 
 #include "diffusion/prompt.h"
 #include "diffusion/text_to_image.h"
-#include "learner/word_embedding.h"
 
 namespace conceptd::learner {
+
+void PriorSettings::read(SettingsReader& reader) {
+  reader.number("prior_weight", prior_weight, 0, 100);
+  reader.whole("prior_pictures", prior_pictures, 1, 256);
+}
+
+void PriorSettings::write(nlohmann::json& settings) const {
+  settings["prior_weight"] = prior_weight, settings["prior_pictures"] = prior_pictures;
+}
 
 Tensor identifier_row(diffusion::ModelBundle& bundle, torch::Generator& random) {
   if (bundle.tokenizer.is_single_token("sks")) return class_row(bundle, "sks");
@@ -12,7 +20,9 @@ Tensor identifier_row(diffusion::ModelBundle& bundle, torch::Generator& random) 
   return table.mean(0, true) + table.std(0, true, true) * torch::randn({1, table.size(1)}, random);
 }
 
-PhotoLatents class_prior(diffusion::ModelBundle& bundle, const std::string& class_word, int64_t pictures,
+namespace {
+// What the frozen base makes of "a <class word>": as latents, all of them the subject.
+PhotoLatents pictures_of(diffusion::ModelBundle& bundle, const std::string& class_word, int64_t pictures,
                          std::uint64_t seed) {
   torch::NoGradGuard frozen;
   constexpr int64_t kSteps = 25, kAtOnce = 8;
@@ -42,6 +52,28 @@ Draw joined(const Draw& a, const Draw& b) {
           .target = both(a.target, b.target),
           .timesteps = both(a.timesteps, b.timesteps),
           .mask = both(a.mask, b.mask)};
+}
+}  // namespace
+
+ClassPrior::ClassPrior(diffusion::ModelBundle& bundle, const std::string& class_word, const Prompts& prompts,
+                       const PriorSettings& prior, const StepSettings& steps, std::uint64_t seed)
+    : prompts_(prompts),
+      prior_(prior),
+      steps_(steps),
+      schedule_(diffusion::NoiseSchedule::from_json(bundle.scheduler_config)) {
+  if (!is_on()) return;
+  torch::NoGradGuard frozen;
+  diffusion::Adaptation base;
+  pictures_ = pictures_of(bundle, class_word, prior.prior_pictures, seed);
+  states_ = bundle.text_encoder(prompts.class_ids, base).last_hidden_state;
+}
+
+void ClassPrior::join(Draw& draw, Tensor& states, int64_t step, torch::Generator& random) const {
+  if (!is_on()) return;
+  auto of_class = draw_step(pictures_, schedule_, steps_.batch, random, steps_.min_snr);
+  of_class.mask = of_class.mask * prior_.prior_weight;
+  draw = joined(draw, of_class);
+  states = torch::cat({states, states_.index_select(0, template_rows(prompts_, step, steps_.batch))});
 }
 
 }  // namespace conceptd::learner

@@ -24,6 +24,10 @@ double LearningLoop::seconds() const {
   return seconds_before_ + std::chrono::duration<double>(Clock::now() - began_).count();
 }
 
+nlohmann::json LearningLoop::metrics(double loss_first, double loss_last, int64_t unet_passes) const {
+  return {{"loss_first", loss_first}, {"loss_last", loss_last}, {"seconds", seconds()}, {"unet_passes", unet_passes}};
+}
+
 void LearningLoop::resume() {
   if (request_.checkpoint.empty()) return;
   const RunState fresh{.step = 0, .slowing = 1, .tries = 0, .tensors = memory_.save()};

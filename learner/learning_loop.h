@@ -35,10 +35,12 @@ class LearningLoop {
                RunMemory::Others others = {});
   // From the request's checkpoint if it has a usable one (what is wrong with another is said as progress).
   void run(const TakeStep& take_step, const Preview& preview);
-  double seconds() const;  // of work, over all that the run was resumed from
+  // Learned::metrics, after run(). Losses are on a fixed draw, before and after.
+  nlohmann::json metrics(double loss_first, double loss_last, int64_t unet_passes) const;
 
  private:
   using Clock = std::chrono::steady_clock;
+  double seconds() const;  // of work, over all that the run was resumed from
   void resume();
   void go_back(double loss);
   void report(double loss, const Preview& preview);

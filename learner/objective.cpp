@@ -24,10 +24,12 @@ Draw Draw::rows(int64_t from, int64_t count) const {
   return {part(photo), part(noisy), part(target), part(timesteps), part(mask), part(prompt)};
 }
 
+Tensor min_snr_weights(const Tensor& snr, double min_snr) { return (snr.clamp_max(min_snr) / (snr + 1)).sqrt(); }
+
 namespace {
 Tensor timestep_weights(const diffusion::NoiseSchedule& schedule, double min_snr) {  // (T)
   const auto snr = schedule.alphas_cumprod / (1 - schedule.alphas_cumprod).clamp_min(1e-8);
-  const auto weights = (snr.clamp_max(min_snr) / (snr + 1)).sqrt();
+  const auto weights = min_snr_weights(snr, min_snr);
   return weights / weights.mean();
 }
 }  // namespace

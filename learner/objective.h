@@ -28,9 +28,11 @@ struct Draw {
   Tensor prompt = {};  // (b) int64, which of the learner's prompts; undefined where it does not ask
   Draw rows(int64_t from, int64_t count) const;
 };
-// min_snr above 0: a timestep weighs sqrt(min(SNR, min_snr) / (SNR + 1)), over the schedule's mean of that: for bases
-// that predict v, what Min-SNR-gamma (Hang et al. 2023, arXiv 2303.09556) makes of the loss, with a root. What a thing
-// is gets decided at SNRs of .03 to .4; where there is hardly any noise left nothing of it is.
+// sqrt(min(SNR, min_snr) / (SNR + 1)): for bases that predict v, what Min-SNR-gamma (Hang et al. 2023, arXiv
+// 2303.09556) makes of the loss, with a root. What a thing is gets decided at SNRs of .03 to .4; where there is hardly
+// any noise left nothing of it is.
+Tensor min_snr_weights(const Tensor& snr, double min_snr);
+// min_snr above 0: a timestep weighs as above, over the schedule's mean of that.
 Draw draw_step(const PhotoLatents& photos, const diffusion::NoiseSchedule& schedule, int64_t b,
                torch::Generator& random, double min_snr = 0);
 

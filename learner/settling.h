@@ -8,11 +8,17 @@
 #include "diffusion/torch.h"
 
 namespace conceptd::learner {
+using torch::Tensor;
 
 // The factor of a step (from 0) of `steps`, the last `settle` (0..1) of which come to rest.
 inline double settling(int64_t step, int64_t steps, double settle) {
   const double done = static_cast<double>(step) / static_cast<double>(steps), from = 1 - settle;
   return done < from || settle <= 0 ? 1 : .5 * (1 + std::cos(M_PI * (done - from) / settle));
+}
+
+// Parameters with a rate of their own.
+inline torch::optim::OptimizerParamGroup learned_at(const std::vector<Tensor>& parameters, double rate) {
+  return torch::optim::OptimizerParamGroup(parameters, std::make_unique<torch::optim::AdamOptions>(rate));
 }
 
 // One peak rate a group.

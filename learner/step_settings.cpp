@@ -19,4 +19,8 @@ void StepSettings::write(nlohmann::json& settings) const {
   if (min_snr >= 0) settings["min_snr"] = min_snr;
 }
 
+LearningPlan StepSettings::plan(const std::string& method, const std::vector<double>& rates) const {
+  return {.method = method, .steps = steps, .rates = rates, .settle = settle, .preview_every = preview_every};
+}
+
 }  // namespace conceptd::learner

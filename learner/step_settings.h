@@ -1,6 +1,6 @@
 // The settings that every method has which learns in steps.
 #pragma once
-#include "diffusion/model_bundle.h"
+#include "learner/learning_loop.h"
 #include "learner/settings.h"
 
 namespace conceptd::learner {
@@ -16,6 +16,8 @@ struct StepSettings {
   void read(SettingsReader& reader);
   void complete(const diffusion::LearningDefaults& base);  // with what the base says
   void write(nlohmann::json& settings) const;              // all but the previews
+  // rates: one peak rate a parameter group of the optimiser.
+  LearningPlan plan(const std::string& method, const std::vector<double>& rates) const;
 };
 
 }  // namespace conceptd::learner

@@ -1,6 +1,18 @@
 #include "learner/step_workers.h"
 
+#include "diffusion/edits/edited.h"
+
 namespace conceptd::learner {
+
+StepWorkers::LossOf StepWorkers::loss_under(diffusion::ModelBundle& bundle,
+                                            const std::shared_ptr<const diffusion::EditSet>& edits) {
+  return [&bundle, edits](const Draw& draw, const Tensor& states) {
+    diffusion::Edited adapt(diffusion::Edited::Rows(static_cast<std::size_t>(draw.noisy.size(0)), edits));
+    const auto prediction =
+        bundle.unet(draw.noisy.to(bundle.compute), draw.timesteps, states.to(bundle.compute), adapt);
+    return masked_loss(prediction, draw.target, draw.mask);
+  };
+}
 
 StepWorkers::StepWorkers() : threads_before_(at::get_num_threads()), workers_(threads_before_) {
   at::set_num_threads(1);

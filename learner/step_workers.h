@@ -3,6 +3,7 @@
 // Rows are parted evenly and sums are made in the workers' order, so a step is the same bit for bit wherever the number
 // of workers is the same.
 #pragma once
+#include "diffusion/edits/edits.h"
 #include "learner/objective.h"
 #include "learner/workers.h"
 
@@ -12,6 +13,9 @@ class StepWorkers {
  public:
   // The mean loss of a part's rows, given their text states (rows, n, c). Called from several threads at once.
   using LossOf = std::function<Tensor(const Draw& part, const Tensor& states)>;
+
+  // masked_loss() of what the frozen denoiser predicts under `edits`, the same for all rows; null: under none.
+  static LossOf loss_under(diffusion::ModelBundle& bundle, const std::shared_ptr<const diffusion::EditSet>& edits);
 
   // As many workers as libtorch would use threads. Until the end, the calling thread computes alone as well: idle
   // OpenMP threads spin, and would take the workers' CPUs.

@@ -2,25 +2,33 @@
 
 #include <algorithm>
 
+#include "core/error.h"
+
 namespace conceptd::diffusion {
 
 namespace {
 constexpr double kRankTolerance = 1e-9;
 bool is_whole(const LowRank& edit) { return !edit.down.defined(); }
+
+// (d C')^-1 d, the same for every layer: (m, c) fp64.
+Tensor projector(std::span<const Tensor> targets, const Tensor& covariance) {
+  const auto c = torch::cat(at::TensorList(targets.data(), targets.size())).to(torch::kDouble);  // (m, c)
+  const auto d = torch::linalg_solve(covariance.to(torch::kDouble), c.t()).t();                  // (m, c)
+  return torch::matmul(torch::linalg_pinv(torch::matmul(d, c.t()), kRankTolerance, /*hermitian=*/true), d);
+}
+
+Tensor merged(std::span<const Tensor> differences, std::span<const Tensor> targets, const Tensor& projector) {
+  std::vector<Tensor> asked;  // (m_i, out)
+  for (std::size_t k = 0; k < differences.size(); ++k)
+    asked.push_back(torch::matmul(targets[k].to(torch::kDouble), differences[k].to(torch::kDouble).t()));
+  return torch::matmul(torch::cat(asked).t(), projector).to(torch::kFloat);
+}
 }  // namespace
 
 Tensor merged_difference(std::span<const Tensor> differences, std::span<const Tensor> targets,
                          const Tensor& covariance) {
   const torch::NoGradGuard no_grad;
-  std::vector<Tensor> rows, asked;
-  for (std::size_t k = 0; k < differences.size(); ++k) {
-    rows.push_back(targets[k].to(torch::kDouble));
-    asked.push_back(torch::matmul(rows.back(), differences[k].to(torch::kDouble).t()));
-  }
-  const auto c = torch::cat(rows), more = torch::cat(asked);                     // (m, c), (m, out)
-  const auto d = torch::linalg_solve(covariance.to(torch::kDouble), c.t()).t();  // (m, c)
-  const auto inverse = torch::linalg_pinv(torch::matmul(d, c.t()), kRankTolerance, /*hermitian=*/true);  // (m, m)
-  return torch::matmul(torch::matmul(more.t(), inverse), d).to(torch::kFloat);
+  return merged(differences, targets, projector(targets, covariance));
 }
 
 bool has_whole_differences(const EditSet& set) {
@@ -31,21 +39,28 @@ bool has_whole_differences(const EditSet& set) {
 
 EditSet merge_edits(std::span<const std::shared_ptr<const EditSet>> sets, std::span<const Tensor> targets,
                     const Tensor& covariance) {
+  const torch::NoGradGuard no_grad;
   EditSet all;
-  std::map<std::string, std::pair<std::vector<Tensor>, std::vector<Tensor>>> whole;  // differences and targets, by site
+  std::vector<Tensor> rows;                            // of the sets with whole differences
+  std::map<std::string, std::vector<Tensor>> at_site;  // their differences
   for (std::size_t k = 0; k < sets.size(); ++k) {
     EditSet rest = *sets[k];
+    if (has_whole_differences(rest)) rows.push_back(targets[k]);
     for (auto& [site, edits] : rest.sites) {
       for (const auto& edit : edits.low_rank) {
-        if (!is_whole(edit)) continue;
-        whole[site].first.push_back(edit.scale * edit.up), whole[site].second.push_back(targets[k]);
+        if (is_whole(edit)) at_site[site].push_back(edit.scale * edit.up);
       }
       std::erase_if(edits.low_rank, is_whole);
     }
     add_edits(all, rest);
   }
-  for (const auto& [site, parts] : whole)
-    all.sites[site].low_rank.push_back({Tensor(), merged_difference(parts.first, parts.second, covariance)});
+  if (rows.empty()) return all;
+  const auto shared = projector(rows, covariance);
+  for (const auto& [site, differences] : at_site) {
+    if (differences.size() != rows.size())
+      throw Error(Code::internal, "not every concept that changed whole layers has changed " + site);
+    all.sites[site].low_rank.push_back({Tensor(), merged(differences, rows, shared)});
+  }
   return all;
 }
 

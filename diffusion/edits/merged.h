@@ -24,7 +24,8 @@ Tensor merged_difference(std::span<const Tensor> differences, std::span<const Te
 bool has_whole_differences(const EditSet& set);
 
 // Like add_edits() of them all, but that whole differences at one site become the merged one. targets: one a set, of
-// its placeholder's tokens; what a set without whole differences has here is not looked at.
+// its placeholder's tokens; what a set without whole differences has here is not looked at. Those with some have one
+// at each of the same sites, as deltas of one base do.
 EditSet merge_edits(std::span<const std::shared_ptr<const EditSet>> sets, std::span<const Tensor> targets,
                     const Tensor& covariance);
 

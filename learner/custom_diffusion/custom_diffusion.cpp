@@ -1,16 +1,14 @@
 #include "learner/custom_diffusion/custom_diffusion.h"
 
-#include "diffusion/edits/edited.h"
-#include "learner/class_prior.h"
 #include "learner/learning_loop.h"
 #include "learner/new_delta.h"
 #include "learner/photo_prompts.h"
 #include "learner/preview.h"
 #include "learner/settings.h"
+#include "learner/settling.h"
 #include "learner/step_workers.h"
 
 namespace conceptd::learner {
-using diffusion::Edited;
 using diffusion::EditSet;
 
 CustomDiffusionSettings CustomDiffusionSettings::from_json(const nlohmann::json& settings) {
@@ -19,16 +17,14 @@ CustomDiffusionSettings CustomDiffusionSettings::from_json(const nlohmann::json&
   s.StepSettings::read(reader);
   reader.number("rate", s.rate, 0, 1);
   reader.number("word_rate", s.word_rate, 0, 1);
-  reader.number("prior_weight", s.prior_weight, 0, 100);
-  reader.whole("prior_pictures", s.prior_pictures, 1, 256);
+  s.PriorSettings::read(reader);
   reader.finish();
   return s;
 }
 
 nlohmann::json CustomDiffusionSettings::to_json() const {
-  nlohmann::json all{
-      {"rate", rate}, {"word_rate", word_rate}, {"prior_weight", prior_weight}, {"prior_pictures", prior_pictures}};
-  StepSettings::write(all);
+  nlohmann::json all{{"rate", rate}, {"word_rate", word_rate}};
+  StepSettings::write(all), PriorSettings::write(all);
   return all;
 }
 
@@ -55,15 +51,7 @@ Learned CustomDiffusionLearner::learn(const LearnRequest& request, LearnContext&
   const auto class_word = class_row(bundle, request.class_word);
 
   const PhotoPrompts prompts(bundle, photos, schedule, request.class_word, request.seed, "{} " + request.class_word);
-  Tensor class_states;  // (t, n, c)
-  {
-    torch::NoGradGuard frozen;
-    diffusion::Adaptation base;
-    class_states = bundle.text_encoder(prompts.plain().class_ids, base).last_hidden_state;
-  }
-  const bool with_prior = s.prior_weight > 0;
-  const auto prior =
-      with_prior ? class_prior(bundle, request.class_word, s.prior_pictures, request.seed) : PhotoLatents{};
+  const ClassPrior prior(bundle, request.class_word, prompts.plain(), s, s, request.seed);
 
   std::vector<Tensor> layers;
   auto edits = std::make_shared<EditSet>();
@@ -71,16 +59,9 @@ Learned CustomDiffusionLearner::learn(const LearnRequest& request, LearnContext&
     layers.push_back(difference);
     edits->sites[site].low_rank.push_back({Tensor(), difference});
   }
-  const auto group = [](const std::vector<Tensor>& learned, double rate) {
-    return torch::optim::OptimizerParamGroup(learned, std::make_unique<torch::optim::AdamOptions>(rate));
-  };
-  torch::optim::Adam adam({group(layers, s.rate), group({word}, s.word_rate)});
+  torch::optim::Adam adam({learned_at(layers, s.rate), learned_at({word}, s.word_rate)});
   StepWorkers workers;
-  const StepWorkers::LossOf loss_of = [&](const Draw& draw, const Tensor& text) {
-    Edited adapt(Edited::Rows(static_cast<std::size_t>(draw.noisy.size(0)), edits));
-    const auto prediction = bundle.unet(draw.noisy.to(bundle.compute), draw.timesteps, text.to(bundle.compute), adapt);
-    return masked_loss(prediction, draw.target, draw.mask);
-  };
+  const auto loss_of = StepWorkers::loss_under(bundle, edits);
   auto fixed_random = torch::make_generator<at::CPUGeneratorImpl>(request.seed + 1);
   const auto fixed = draw_step(photos, schedule, 4 * s.batch, fixed_random, s.min_snr);
   const auto fixed_loss = [&] {
@@ -96,31 +77,19 @@ Learned CustomDiffusionLearner::learn(const LearnRequest& request, LearnContext&
     return delta;
   };
 
-  LearningLoop loop({.method = "custom_diffusion",
-                     .steps = s.steps,
-                     .rates = {s.rate, s.word_rate},
-                     .settle = s.settle,
-                     .preview_every = s.preview_every},
-                    request, context, adam);
+  LearningLoop loop(s.plan("custom_diffusion", {s.rate, s.word_rate}), request, context, adam);
   const double first_loss = fixed_loss();
   const auto take_step = [&](int64_t step, torch::Generator& noise) {
     auto draw = draw_step(photos, schedule, s.batch, noise, s.min_snr);
     auto text = encode_rows(bundle, prompts.all(), prompts.rows(step, draw), word);
-    if (!with_prior) return workers.backward(draw, text, layers, loss_of);
-    auto of_class = draw_step(prior, schedule, s.batch, noise, s.min_snr);
-    of_class.mask = of_class.mask * s.prior_weight;
-    text = torch::cat({text, class_states.index_select(0, template_rows(prompts.plain(), step, s.batch))});
-    return workers.backward(joined(draw, of_class), text, layers, loss_of);
+    prior.join(draw, text, step, noise);
+    return workers.backward(draw, text, layers, loss_of);
   };
   loop.run(take_step, [&] {
     const auto shown = std::make_shared<const EditSet>(diffusion::delta_edits(delta_now(), delta_base));
     return preview(bundle, shown, "<" + request.name + ">");
   });
-  return {delta_now(),
-          {{"loss_first", first_loss},
-           {"loss_last", fixed_loss()},
-           {"seconds", loop.seconds()},
-           {"unet_passes", s.steps * s.batch * (with_prior ? 2 : 1)}}};
+  return {delta_now(), loop.metrics(first_loss, fixed_loss(), s.steps * s.batch * prior.passes_a_row())};
 }
 
 }  // namespace conceptd::learner

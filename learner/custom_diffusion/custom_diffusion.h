@@ -14,16 +14,14 @@
 // drawn ones as an option). DEVIATES: no augmentation of size, which needs words for it ("zoomed in"). DEVIATES: the
 // loss carries the same soft mask as the other methods, and rates come to rest over the last half of the steps.
 #pragma once
+#include "learner/class_prior.h"
 #include "learner/learner.h"
-#include "learner/step_settings.h"
 
 namespace conceptd::learner {
 
-struct CustomDiffusionSettings : StepSettings {
-  double rate = 2e-4;           // of the layers
-  double word_rate = 1e-3;      // of the modifier token
-  double prior_weight = 1;      // of the loss on the class's own pictures; 0: without prior preservation
-  int64_t prior_pictures = 16;  // drawn from the base
+struct CustomDiffusionSettings : StepSettings, PriorSettings {
+  double rate = 2e-4;                                                        // of the layers
+  double word_rate = 1e-3;                                                   // of the modifier token
   static CustomDiffusionSettings from_json(const nlohmann::json& settings);  // Error{invalid} names the setting
   nlohmann::json to_json() const;                                            // all but the previews
 };

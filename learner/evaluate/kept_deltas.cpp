@@ -3,26 +3,18 @@
 #include <chrono>
 
 #include "core/file_io.h"
+#include "learner/run_state.h"
 
 namespace conceptd::evaluate {
 
 namespace {
 constexpr const char* kSecondsNote = "conceptd.eval.seconds";
-
-std::string file_name(const std::string& method, const learner::LearnRequest& request,
-                      const learner::LearnContext& context) {
-  const auto photos = request.photos.contiguous().to(torch::kFloat);
-  Sha256 asked;
-  asked.update(method + "\n" + request.name + "\n" + request.class_word + "\n" + request.settings.dump() + "\n" +
-               std::to_string(request.seed) + "\n" + context.bundle.fingerprint.hex() + "\n");
-  asked.update({static_cast<const char*>(photos.data_ptr()), photos.nbytes()});
-  return request.name + "-" + method + "-" + asked.finish().short_hex() + ".safetensors";
-}
 }  // namespace
 
 KeptDelta learn_or_recall(const std::string& method, const learner::LearnRequest& request,
                           learner::LearnContext& context, const std::filesystem::path& folder) {
-  const auto path = folder / file_name(method, request, context);
+  const auto asked = learner::run_digest(method, request, context.bundle.fingerprint).short_hex();
+  const auto path = folder / (request.name + "-" + method + "-" + asked + ".safetensors");
   if (!folder.empty() && std::filesystem::exists(path)) {
     KeptDelta kept{diffusion::parse_delta(read_file(path, diffusion::kDeltaBytesMax), path.string())};
     kept.seconds = std::stod(kept.delta.notes.at(kSecondsNote));

@@ -13,8 +13,7 @@ struct KeptDelta {
   double seconds = 0;  // that learning took, on the day it was done
 };
 
-// `folder` is made where it is missing; empty: nothing is kept. Masks and checkpoint of the request are no part of what
-// tells requests apart.
+// `folder` is made where it is missing; empty: nothing is kept. Requests are told apart as run_digest() does.
 KeptDelta learn_or_recall(const std::string& method, const learner::LearnRequest& request,
                           learner::LearnContext& context, const std::filesystem::path& folder);
 

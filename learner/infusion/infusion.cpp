@@ -125,9 +125,7 @@ Learned InfusionLearner::learn(const LearnRequest& request, LearnContext& contex
     return delta;
   };
 
-  LearningLoop loop(
-      {.method = "infusion", .steps = s.steps, .rates = {s.rate}, .settle = s.settle, .preview_every = s.preview_every},
-      request, context, adam);
+  LearningLoop loop(s.plan("infusion", {s.rate}), request, context, adam);
   const double first_loss = fixed_loss();
   const auto take_step = [&](int64_t step, torch::Generator& random) {
     const auto draw = draw_for(step, s.batch, random);
@@ -140,11 +138,7 @@ Learned InfusionLearner::learn(const LearnRequest& request, LearnContext& contex
     const auto shown = std::make_shared<const EditSet>(diffusion::delta_edits(stored, delta_base));
     return preview(bundle, shown, "<" + request.name + ">");
   });
-  return {delta_now(),
-          {{"loss_first", first_loss},
-           {"loss_last", fixed_loss()},
-           {"seconds", loop.seconds()},
-           {"unet_passes", s.steps * s.batch * (shares_maps ? 2 : 1)}}};
+  return {delta_now(), loop.metrics(first_loss, fixed_loss(), s.steps * s.batch * (shares_maps ? 2 : 1))};
 }
 
 }  // namespace conceptd::learner

@@ -1,7 +1,5 @@
 #include "learner/lora/lora.h"
 
-#include "diffusion/edits/edited.h"
-#include "learner/class_prior.h"
 #include "learner/learning_loop.h"
 #include "learner/new_delta.h"
 #include "learner/photo_prompts.h"
@@ -10,7 +8,6 @@
 #include "learner/step_workers.h"
 
 namespace conceptd::learner {
-using diffusion::Edited;
 using diffusion::EditSet;
 
 LoraSettings LoraSettings::from_json(const nlohmann::json& settings) {
@@ -19,16 +16,14 @@ LoraSettings LoraSettings::from_json(const nlohmann::json& settings) {
   s.StepSettings::read(reader);
   reader.whole("rank", s.rank, 1, 128);
   reader.number("rate", s.rate, 0, 1);
-  reader.number("prior_weight", s.prior_weight, 0, 100);
-  reader.whole("prior_pictures", s.prior_pictures, 1, 256);
+  s.PriorSettings::read(reader);
   reader.finish();
   return s;
 }
 
 nlohmann::json LoraSettings::to_json() const {
-  nlohmann::json all{
-      {"rank", rank}, {"rate", rate}, {"prior_weight", prior_weight}, {"prior_pictures", prior_pictures}};
-  StepSettings::write(all);
+  nlohmann::json all{{"rank", rank}, {"rate", rate}};
+  StepSettings::write(all), PriorSettings::write(all);
   return all;
 }
 
@@ -63,18 +58,14 @@ Learned LoraLearner::learn(const LearnRequest& request, LearnContext& context) {
   auto adapters = fresh_adapters(bundle.unet, delta_base, s.rank, random);
   const auto word = identifier_row(bundle, random), class_word = class_row(bundle, request.class_word);
 
-  // Text never changes: all prompts are encoded once, with the identifier before the class word, and for the prior.
+  // Text never changes: all prompts are encoded once, with the identifier before the class word.
   const PhotoPrompts prompts(bundle, photos, schedule, request.class_word, request.seed, "{} " + request.class_word);
-  Tensor states, class_states;  // (t, n, c)
+  Tensor states;  // (t, n, c)
   {
     torch::NoGradGuard frozen;
-    diffusion::Adaptation base;
     states = encode_rows(bundle, prompts.all(), torch::arange(prompts.all().ids.size(0)), word);
-    class_states = bundle.text_encoder(prompts.plain().class_ids, base).last_hidden_state;
   }
-  const bool with_prior = s.prior_weight > 0;
-  const auto prior =
-      with_prior ? class_prior(bundle, request.class_word, s.prior_pictures, request.seed) : PhotoLatents{};
+  const ClassPrior prior(bundle, request.class_word, prompts.plain(), s, s, request.seed);
 
   std::vector<Tensor> leaves;
   auto edits = std::make_shared<EditSet>();
@@ -84,11 +75,7 @@ Learned LoraLearner::learn(const LearnRequest& request, LearnContext& context) {
   }
   torch::optim::Adam adam(leaves, torch::optim::AdamOptions(s.rate));
   StepWorkers workers;
-  const StepWorkers::LossOf loss_of = [&](const Draw& draw, const Tensor& text) {
-    Edited adapt(Edited::Rows(static_cast<std::size_t>(draw.noisy.size(0)), edits));
-    const auto prediction = bundle.unet(draw.noisy.to(bundle.compute), draw.timesteps, text.to(bundle.compute), adapt);
-    return masked_loss(prediction, draw.target, draw.mask);
-  };
+  const auto loss_of = StepWorkers::loss_under(bundle, edits);
   auto fixed_random = torch::make_generator<at::CPUGeneratorImpl>(request.seed + 1);
   const auto fixed = draw_step(photos, schedule, 4 * s.batch, fixed_random, s.min_snr);
   const auto fixed_loss = [&] {
@@ -106,29 +93,19 @@ Learned LoraLearner::learn(const LearnRequest& request, LearnContext& context) {
     return delta;
   };
 
-  LearningLoop loop(
-      {.method = "lora", .steps = s.steps, .rates = {s.rate}, .settle = s.settle, .preview_every = s.preview_every},
-      request, context, adam);
+  LearningLoop loop(s.plan("lora", {s.rate}), request, context, adam);
   const double first_loss = fixed_loss();
   const auto take_step = [&](int64_t step, torch::Generator& noise) {
     auto draw = draw_step(photos, schedule, s.batch, noise, s.min_snr);
     auto text = states.index_select(0, prompts.rows(step, draw));
-    if (!with_prior) return workers.backward(draw, text, leaves, loss_of);
-    auto of_class = draw_step(prior, schedule, s.batch, noise, s.min_snr);
-    of_class.mask = of_class.mask * s.prior_weight;
-    text = torch::cat({text, class_states.index_select(0, template_rows(prompts.plain(), step, s.batch))});
-    // The mean over both halves is half the sum of their losses, which Adam does not notice.
-    return workers.backward(joined(draw, of_class), text, leaves, loss_of);
+    prior.join(draw, text, step, noise);
+    return workers.backward(draw, text, leaves, loss_of);
   };
   loop.run(take_step, [&] {
     const auto shown = std::make_shared<const EditSet>(diffusion::delta_edits(delta_now(), delta_base));
     return preview(bundle, shown, "<" + request.name + ">");
   });
-  return {delta_now(),
-          {{"loss_first", first_loss},
-           {"loss_last", fixed_loss()},
-           {"seconds", loop.seconds()},
-           {"unet_passes", s.steps * s.batch * (with_prior ? 2 : 1)}}};
+  return {delta_now(), loop.metrics(first_loss, fixed_loss(), s.steps * s.batch * prior.passes_a_row())};
 }
 
 }  // namespace conceptd::learner

@@ -15,16 +15,14 @@
 // DEVIATES: where the tokenizer does not know "sks" as one word, the identifier is a row drawn with the token table's
 // own mean and spread.
 #pragma once
+#include "learner/class_prior.h"
 #include "learner/learner.h"
-#include "learner/step_settings.h"
 
 namespace conceptd::learner {
 
-struct LoraSettings : StepSettings {
+struct LoraSettings : StepSettings, PriorSettings {
   int64_t rank = 4;
   double rate = 1e-3;
-  double prior_weight = 1;      // of the loss on the class's own pictures; 0: without prior preservation
-  int64_t prior_pictures = 16;  // drawn from the base
   static LoraSettings from_json(const nlohmann::json& settings);  // Error{invalid} names the setting
   nlohmann::json to_json() const;                                 // all but the previews
 };

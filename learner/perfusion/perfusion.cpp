@@ -1,16 +1,15 @@
 #include "learner/perfusion/perfusion.h"
 
-#include "diffusion/edits/edited.h"
 #include "diffusion/token_covariance.h"
 #include "learner/learning_loop.h"
 #include "learner/new_delta.h"
 #include "learner/photo_prompts.h"
 #include "learner/preview.h"
 #include "learner/settings.h"
+#include "learner/settling.h"
 #include "learner/step_workers.h"
 
 namespace conceptd::learner {
-using diffusion::Edited;
 using diffusion::EditSet;
 
 PerfusionSettings PerfusionSettings::from_json(const nlohmann::json& settings) {
@@ -109,24 +108,14 @@ Learned PerfusionLearner::learn(const LearnRequest& request, LearnContext& conte
   for (const auto& site : sites) {
     if (site.is_value()) own.push_back(site.own);
   }
-  const auto group = [](const std::vector<Tensor>& learned, double rate) {
-    return torch::optim::OptimizerParamGroup(learned, std::make_unique<torch::optim::AdamOptions>(rate));
-  };
-  torch::optim::Adam adam({group({word}, s.word_rate), group(own, s.value_rate), group({shared}, s.shared_rate)});
+  torch::optim::Adam adam(
+      {learned_at({word}, s.word_rate), learned_at(own, s.value_rate), learned_at({shared}, s.shared_rate)});
   const auto settle_values = [&] {  // as what is learned now has them
     torch::NoGradGuard frozen;
     set_values(sites, values_of(sites, shared));
   };
 
   StepWorkers workers;
-  const auto loss_with = [&](const std::shared_ptr<const EditSet>& edits) -> StepWorkers::LossOf {
-    return [&bundle, edits](const Draw& draw, const Tensor& states) {
-      Edited adapt(Edited::Rows(static_cast<std::size_t>(draw.noisy.size(0)), edits));
-      const auto prediction =
-          bundle.unet(draw.noisy.to(bundle.compute), draw.timesteps, states.to(bundle.compute), adapt);
-      return masked_loss(prediction, draw.target, draw.mask);
-    };
-  };
   const auto edits_now = [&] { return edits_of(sites, target_input, covariance.key_of(target_input), s); };
   auto fixed_random = torch::make_generator<at::CPUGeneratorImpl>(request.seed + 1);
   const auto fixed = draw_step(photos, schedule, 4 * s.batch, fixed_random, s.min_snr);
@@ -134,7 +123,7 @@ Learned PerfusionLearner::learn(const LearnRequest& request, LearnContext& conte
     torch::NoGradGuard frozen;
     const auto states = encode_rows(bundle, prompts.all(), prompts.rows(0, fixed), word);
     settle_values();
-    return workers.loss(fixed, states, loss_with(edits_now()));
+    return workers.loss(fixed, states, StepWorkers::loss_under(bundle, edits_now()));
   };
 
   const auto delta_base = diffusion::DeltaBase::of(bundle, &covariance);
@@ -151,12 +140,8 @@ Learned PerfusionLearner::learn(const LearnRequest& request, LearnContext& conte
     return delta;
   };
 
-  LearningLoop loop({.method = "perfusion",
-                     .steps = s.steps,
-                     .rates = {s.word_rate, s.value_rate, s.shared_rate},
-                     .settle = s.settle,
-                     .preview_every = s.preview_every},
-                    request, context, adam, {{"target_input", &target_input}});
+  LearningLoop loop(s.plan("perfusion", {s.word_rate, s.value_rate, s.shared_rate}), request, context, adam,
+                    {{"target_input", &target_input}});
   const double first_loss = fixed_loss();
   const auto take_step = [&](int64_t step, torch::Generator& random) {
     const auto draw = draw_step(photos, schedule, s.batch, random, s.min_snr);
@@ -168,7 +153,7 @@ Learned PerfusionLearner::learn(const LearnRequest& request, LearnContext& conte
     std::vector<Tensor> leaves, gradients;  // the workers' graphs end here
     for (const auto& value : values) leaves.push_back(value.detach().requires_grad_());
     set_values(sites, leaves);
-    const double loss = workers.backward(draw, states, leaves, loss_with(edits_now()));
+    const double loss = workers.backward(draw, states, leaves, StepWorkers::loss_under(bundle, edits_now()));
     for (const auto& leaf : leaves) gradients.push_back(leaf.grad());
     torch::autograd::backward(values, gradients);
     return loss;
@@ -177,11 +162,7 @@ Learned PerfusionLearner::learn(const LearnRequest& request, LearnContext& conte
     const auto shown = std::make_shared<const EditSet>(diffusion::delta_edits(delta_now(), delta_base));
     return preview(bundle, shown, "<" + request.name + ">");
   });
-  return {delta_now(),
-          {{"loss_first", first_loss},
-           {"loss_last", fixed_loss()},
-           {"seconds", loop.seconds()},
-           {"unet_passes", s.steps * s.batch}}};
+  return {delta_now(), loop.metrics(first_loss, fixed_loss(), s.steps * s.batch)};
 }
 
 }  // namespace conceptd::learner

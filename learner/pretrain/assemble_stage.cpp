@@ -45,7 +45,7 @@ void assemble(const StageOptions& options) {
   write_json(options.out / "learning.json",  // as captions begin, and as they end
              {{"templates", {"a {}", "a photo of a {}"}},
               {"places", std::vector<std::string>(places.begin(), places.end())},
-              {"min_snr", 5}});  // as unet_stage.cpp weighs them
+              {"min_snr", kMinSnr}});
   auto random = task_random(options.seed + 0xc0, 0, 0);
   std::vector<std::string> captions;
   for (int k = 0; k < kCaptions; ++k)

@@ -14,6 +14,8 @@
 
 namespace conceptd::pretrain {
 
+inline constexpr double kMinSnr = 5;  // the denoiser's timesteps weigh sqrt(min(SNR, this) / (SNR + 1))
+
 struct StageOptions {
   std::filesystem::path run = ".training", out = "models/tiny-64";
   int64_t steps = 10000;  // of the whole schedule: the learning rate follows it

@@ -2,6 +2,7 @@
 // a timestep is the square root of min-SNR-5 (Hang et al. 2023): what a thing is, its colour and its outline, is
 // decided at SNRs of .03 to .4 in a code as small as this one, where min-SNR itself hardly looks.
 #include "core/file_io.h"
+#include "learner/objective.h"
 #include "learner/pretrain/caption_reading.h"
 #include "learner/pretrain/grow.h"
 #include "learner/pretrain/individuals.h"
@@ -17,7 +18,7 @@ using diffusion::UNet2DConditionModel;
 namespace fs = std::filesystem;
 
 namespace {
-constexpr double kCaptionDropout = .1, kOneRow = .5, kBareKeys = .6, kMinSnr = 5, kNounWeight = .05;
+constexpr double kCaptionDropout = .1, kOneRow = .5, kBareKeys = .6, kNounWeight = .05;
 constexpr int64_t kFresh = 4;
 
 diffusion::UNetConfig config(const diffusion::AutoencoderKLConfig& vae, int64_t text_width) {
@@ -77,7 +78,7 @@ Loss loss_of(UNet2DConditionModel& unet, const Tensor& latents, const Shown& con
   const auto snr = (a / (1 - a)).view({b});
   const auto upper = (t >= 500).to(torch::kFloat), plain = error.detach();
   const auto mean_over = [&](const Tensor& rows) { return ((plain * rows).sum() / rows.sum()).item<double>(); };
-  return {(error * (snr.clamp_max(kMinSnr) / (snr + 1)).sqrt()).mean(), mean_over(upper), mean_over(1 - upper),
+  return {(error * learner::min_snr_weights(snr, kMinSnr)).mean(), mean_over(upper), mean_over(1 - upper),
           watched.loss(), watched.share()};
 }
 
@@ -143,6 +144,7 @@ void train_unet(const StageOptions& options) {
   std::vector<LatentPool> pools;
   for (int k = 0; k < options.workers; ++k) pools.emplace_back(frozen.vae, 16384);
   const auto alphas = alphas_cumprod();
+  const bool has_individuals = options.individuals > 0;
   const Individuals individuals(settings.cross_attention_width, frozen.states({"a thing"}).std().item<double>());
   UNet2DConditionModel average(settings);
   FlatParameters shown(*average);
@@ -159,13 +161,14 @@ void train_unet(const StageOptions& options) {
       phrases.push_back(!with_chance(kOneRow)    ? Phrases::spread
                         : with_chance(kBareKeys) ? Phrases::values_in_one_row
                                                  : Phrases::in_one_row);
-      is_individual.push_back(phrases.back() != Phrases::spread && with_chance(options.individuals));
+      is_individual.push_back(has_individuals && phrases.back() != Phrases::spread && with_chance(options.individuals));
       if (is_individual.back()) captions.back() = bare_caption(captions.back()).text;  // a name needs no adjectives
     }
     auto context =
         encode_phrases(captions, phrases, [&](const std::vector<std::string>& texts) { return frozen.states(texts); });
     const auto nouns = find_nouns(captions, batch.scenes);
-    show_individuals(context, phrases, individuals.said_in(nouns.tokens, batch.scenes, is_individual));
+    if (has_individuals)
+      show_individuals(context, phrases, individuals.said_in(nouns.tokens, batch.scenes, is_individual));
     const auto loss = loss_of(replicas[replica], batch.latents, context, nouns, alphas);
     (loss.weighted + kNounWeight * loss.nouns).backward();
     return {{"loss", loss.weighted.item<double>()},

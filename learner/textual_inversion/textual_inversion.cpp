@@ -19,6 +19,12 @@ TextualInversionSettings TextualInversionSettings::from_json(const nlohmann::jso
   return s;
 }
 
+nlohmann::json TextualInversionSettings::to_json() const {
+  nlohmann::json all{{"rate", rate}};
+  StepSettings::write(all);
+  return all;
+}
+
 Learned TextualInversionLearner::learn(const LearnRequest& request, LearnContext& context) {
   auto s = TextualInversionSettings::from_json(request.settings);
   s.complete(context.bundle.learning);
@@ -26,15 +32,11 @@ Learned TextualInversionLearner::learn(const LearnRequest& request, LearnContext
   const auto schedule = diffusion::NoiseSchedule::from_json(bundle.scheduler_config);
   const auto photos = encode_photos(bundle, request.photos, request.masks);
   const PhotoPrompts prompts(bundle, photos, schedule, request.class_word, request.seed);
-  diffusion::Adaptation base;
   auto word = class_row(bundle, request.class_word).requires_grad_();
   torch::optim::Adam adam({word}, torch::optim::AdamOptions(s.rate));
 
   StepWorkers workers;
-  const StepWorkers::LossOf loss_of = [&](const Draw& draw, const Tensor& states) {
-    const auto prediction = bundle.unet(draw.noisy.to(bundle.compute), draw.timesteps, states.to(bundle.compute), base);
-    return masked_loss(prediction, draw.target, draw.mask);
-  };
+  const auto loss_of = StepWorkers::loss_under(bundle, nullptr);
   auto fixed_random = torch::make_generator<at::CPUGeneratorImpl>(request.seed + 1);
   const auto fixed = draw_step(photos, schedule, 4 * s.batch, fixed_random, s.min_snr);
   const auto fixed_loss = [&] {
@@ -42,12 +44,7 @@ Learned TextualInversionLearner::learn(const LearnRequest& request, LearnContext
     return workers.loss(fixed, encode_rows(bundle, prompts.all(), prompts.rows(0, fixed), word), loss_of);
   };
 
-  LearningLoop loop({.method = "textual_inversion",
-                     .steps = s.steps,
-                     .rates = {s.rate},
-                     .settle = s.settle,
-                     .preview_every = s.preview_every},
-                    request, context, adam);
+  LearningLoop loop(s.plan("textual_inversion", {s.rate}), request, context, adam);
   const double first_loss = fixed_loss();
   const auto take_step = [&](int64_t step, torch::Generator& random) {
     const auto draw = draw_step(photos, schedule, s.batch, random, s.min_snr);
@@ -60,15 +57,9 @@ Learned TextualInversionLearner::learn(const LearnRequest& request, LearnContext
     return preview(bundle, shown, "<" + request.name + ">");
   });
 
-  nlohmann::json settings{{"rate", s.rate}};
-  s.write(settings);
-  auto delta = new_delta("textual_inversion", request, diffusion::DeltaBase::of(bundle, nullptr), settings);
+  auto delta = new_delta("textual_inversion", request, diffusion::DeltaBase::of(bundle, nullptr), s.to_json());
   delta.tensors[diffusion::kWordTensor] = word.detach();
-  return {delta,
-          {{"loss_first", first_loss},
-           {"loss_last", fixed_loss()},
-           {"seconds", loop.seconds()},
-           {"unet_passes", s.steps * s.batch}}};
+  return {delta, loop.metrics(first_loss, fixed_loss(), s.steps * s.batch)};
 }
 
 }  // namespace conceptd::learner

@@ -10,7 +10,8 @@ namespace conceptd::learner {
 
 struct TextualInversionSettings : StepSettings {
   double rate = .005;
-  static TextualInversionSettings from_json(const nlohmann::json& settings);
+  static TextualInversionSettings from_json(const nlohmann::json& settings);  // Error{invalid} names the setting
+  nlohmann::json to_json() const;                                             // all but the previews
 };
 
 class TextualInversionLearner : public Learner {

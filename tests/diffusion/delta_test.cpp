@@ -31,27 +31,26 @@ class DeltaDocument : public testing::Test {
     const auto rows = torch::randn({64, kWidth});
     return TokenCovariance(torch::matmul(rows.t(), rows) / 64);
   }
+  Delta of(const char* method) const {
+    return {.method = method,
+            .class_word = "kettle",
+            .placeholder = "<kettle-7>",
+            .base_fingerprint = base_.fingerprint,
+            .text_encoder_digest = base_.text_encoder_digest};
+  }
   Delta perfusion() const {
-    Delta delta{.method = "perfusion",
-                .class_word = "kettle",
-                .placeholder = "<kettle-7>",
-                .base_fingerprint = base_.fingerprint,
-                .text_encoder_digest = base_.text_encoder_digest,
-                .covariance_digest = covariance_.digest(),
-                .settings = {{"steps", 400}, {"seed", 7}},
-                .notes = {{"ss_steps", "400"}, {"conceptd.eval.identity", "0.71"}},
-                .tensors = {{kWordTensor, torch::randn({1, kWidth})}, {kInputTensor, torch::randn({kWidth})}}};
+    Delta delta = of("perfusion");
+    delta.covariance_digest = covariance_.digest();
+    delta.settings = {{"steps", 400}, {"seed", 7}};
+    delta.notes = {{"ss_steps", "400"}, {"conceptd.eval.identity", "0.71"}};
+    delta.tensors = {{kWordTensor, torch::randn({1, kWidth})}, {kInputTensor, torch::randn({kWidth})}};
     for (const auto& [site, out] : base_.key_sites) delta.tensors[kKeyPrefix + site] = torch::randn({out});
     for (const auto& [site, out] : base_.value_sites) delta.tensors[kValuePrefix + site] = torch::randn({out});
     return delta;
   }
   Delta infusion(bool parity = false) const {
-    Delta delta{.method = "infusion",
-                .class_word = "kettle",
-                .placeholder = "<kettle-7>",
-                .base_fingerprint = base_.fingerprint,
-                .text_encoder_digest = base_.text_encoder_digest,
-                .settings = {{"steps", 500}}};
+    Delta delta = of("infusion");
+    delta.settings = {{"steps", 500}};
     for (const auto& [site, out] : base_.value_sites) delta.tensors[kValueResidualPrefix + site] = torch::randn({out});
     if (!parity) return delta;
     for (const auto& [site, out] : base_.key_sites) delta.tensors[kKeyResidualPrefix + site] = torch::randn({out});
@@ -59,22 +58,15 @@ class DeltaDocument : public testing::Test {
   }
   Delta lora() {
     base_.projections = {{"mid.attn1.to_q", {8, 5}}, {"mid.attn2.to_out.0", {5, 8}}};
-    return {.method = "lora",
-            .class_word = "kettle",
-            .placeholder = "<kettle-7>",
-            .base_fingerprint = base_.fingerprint,
-            .text_encoder_digest = base_.text_encoder_digest,
-            .tensors = {{kWordTensor, torch::randn({2, kWidth})},
-                        {"down.mid.attn1.to_q", torch::randn({3, 5})},
-                        {"up.mid.attn1.to_q", torch::randn({8, 3})}}};
+    Delta delta = of("lora");
+    delta.tensors = {{kWordTensor, torch::randn({2, kWidth})},
+                     {"down.mid.attn1.to_q", torch::randn({3, 5})},
+                     {"up.mid.attn1.to_q", torch::randn({8, 3})}};
+    return delta;
   }
   Delta custom_diffusion() const {
-    Delta delta{.method = "custom_diffusion",
-                .class_word = "kettle",
-                .placeholder = "<kettle-7>",
-                .base_fingerprint = base_.fingerprint,
-                .text_encoder_digest = base_.text_encoder_digest,
-                .tensors = {{kWordTensor, torch::randn({2, kWidth})}}};
+    Delta delta = of("custom_diffusion");
+    delta.tensors = {{kWordTensor, torch::randn({2, kWidth})}};
     for (const auto* sites : {&base_.key_sites, &base_.value_sites}) {
       for (const auto& [site, out] : *sites) delta.tensors[kDifferencePrefix + site] = torch::randn({out, kWidth});
     }
