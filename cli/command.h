@@ -18,6 +18,7 @@ namespace conceptd::cli {
 
 // Beyond core/error's table: what only a command line can mean.
 inline constexpr int kExitUsage = 2;
+inline constexpr int kExitRefused = 15;    // learnt, and the gate keeps it from being published
 inline constexpr int kExitTimedOut = 11;   // the job goes on
 inline constexpr int kExitJobFailed = 12;  // or was cancelled
 

@@ -123,6 +123,14 @@ int report_end(const Context& context, const Followed& followed) {
     return kExitTimedOut;
   }
   if (job.state == "done") {
+    if (!job.refused.empty() && job.result_version && !job.published.value_or(true)) {
+      const std::string version = name + "@" + std::to_string(*job.result_version);
+      context.err << version << " is learnt and kept, and the gate refuses it: " << printable(job.refused)
+                  << ".\nWhat was published stays. See it: conceptctl show " << name
+                  << "; learn it again: conceptctl learn " << name << "; publish it all the same: conceptctl promote "
+                  << version << " --override-gate --reason TEXT\n";
+      return kExitRefused;
+    }
     if (!context.json && job.result_version && !job.published.value_or(true)) {
       context.out << job.name << " version " << *job.result_version
                   << " is learnt and kept, and not published (conceptctl history " << job.name

@@ -18,7 +18,8 @@ Examples:
   conceptctl rollback kettle-7
 
 Exit status: 0 done, 1 unexpected failure, 2 usage, 3 no daemon, 4 not found, 5 conflict, 6 busy, 7 refused input,
-8 damaged data, 9 cancelled, 10 over a limit, 11 timed out waiting, 12 the job failed, 13 not let in, 14 not allowed.)";
+8 damaged data, 9 cancelled, 10 over a limit, 11 timed out waiting, 12 the job failed, 13 not let in, 14 not allowed,
+15 learnt, and the gate refuses to publish it.)";
 
 // Those that stand before a command and take a value.
 constexpr std::string_view kValued[] = {"--socket", "--url", "--token-file", "--ca"};

@@ -183,6 +183,7 @@ void read_config(Config& config, std::string_view text, const fs::path& folder, 
   read_section("learn", [&](Section& s) {
     s.whole("threads", config.learn_threads, 0, 1024);
     s.text("method", config.method);
+    s.text("gate", config.gate);
     s.whole("attempts", config.attempts_max, 1, 10);
     s.whole("memory_mb", config.learn_memory_mb, 0, 1 << 24);
     s.whole("stall_s", config.stall_s, 10, 86'400);
@@ -243,6 +244,7 @@ Config load_config(const Flags& flags) {
     problems.push_back("base: " + config.base.string() + " is not a model folder: it has no model_index.json");
   check_choice(config.dtype, std::array<std::string_view, 3>{"auto", "fp32", "bf16"}, "dtype", problems);
   check_choice(config.method, api::kMethods, "learn.method", problems);
+  check_choice(config.gate, api::kGateModes, "learn.gate", problems);
   check_choice(config.sampler, api::kSamplers, "generate.sampler", problems);
   if (!is_log_level(config.log_level))
     problems.push_back("log.level: '" + config.log_level +

@@ -41,8 +41,9 @@ struct Config {
   double guidance = -1;   // the same; below 0: the base's own
   std::string sampler{};  // the same; empty: the base's own
   // [learn]
-  int learn_threads = 0;  // 0: as threads
-  std::string method{};   // empty: the first there is
+  int learn_threads = 0;       // 0: as threads
+  std::string method{};        // empty: the first there is
+  std::string gate = "block";  // block, warn, off: what comes of a version that the base's gate refuses
   int attempts_max = 3;
   int learn_memory_mb = 0;  // of a worker's own data; 0: no limit
   int stall_s = 900;        // a worker that says nothing for so long is ended

@@ -53,6 +53,7 @@ void Daemon::start() {
   runner_ = std::make_unique<JobRunner>(
       *registry_, *model_, *live_,
       RunnerSettings{.worker_command = parts_.worker_command,
+                     .gate = config_.gate,
                      .stall_s = config_.stall_s,
                      .threads = config_.learn_threads > 0 ? config_.learn_threads : config_.threads,
                      .memory_bytes_max = std::int64_t{config_.learn_memory_mb} << 20,

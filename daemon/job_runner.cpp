@@ -65,7 +65,12 @@ LearnOrder order_for(registry::Registry& registry, const Model& model, const Job
                    .dtype = model.facts().dtype,
                    .threads = runner.threads,
                    .memory_bytes_max = runner.memory_bytes_max,
-                   .checkpoint = registry.jobs().checkpoint(job.id)};
+                   .checkpoint = registry.jobs().checkpoint(job.id),
+                   .gate = runner.gate};
+  const auto head = registry.head();
+  if (const auto live = head->entries.find(job.name);
+      live != head->entries.end() && live->second.base_fingerprint == order.base_fingerprint)
+    order.published = registry.delta(live->second.delta);
   for (const registry::Photo& photo : record.photos) order.photos.push_back(registry.photo(photo.digest));
   return order;
 }
@@ -265,22 +270,23 @@ WorkerResult JobRunner::supervise(const Job& job, WorkerProcess& worker) {
 void JobRunner::commit(const Job& job, std::int64_t head, std::optional<int> parent, WorkerResult result) {
   const DeltaHandle usable = model_.load(result.delta, "what " + job.name + " learnt");
   if (!usable) throw Error(Code::internal, "the delta could not be loaded");
-  registry::CommitRequest request{.job = job.id,
-                                  .fence = job.fence,
-                                  .version = {.name = registry::ConceptName::parse(job.name),
-                                              .method = learn_settings(job).method,
-                                              .base_fingerprint = model_.facts().fingerprint,
-                                              .delta = std::move(result.delta),
-                                              .parent = parent,
-                                              .seed = learn_settings(job).seed,
-                                              .settings = parse_json(result.settings, "the worker's settings"),
-                                              .metrics = parse_json(result.metrics, "the worker's metrics"),
-                                              .verdict = registry::Verdict::accepted,
-                                              .verdict_reason = "not judged",
-                                              .preview_png = preview(job.id).value_or("")},
-                                  .expected_head = head,
-                                  .actor = "conceptd",
-                                  .reason = "learnt " + job.name};
+  registry::CommitRequest request{
+      .job = job.id,
+      .fence = job.fence,
+      .version = {.name = registry::ConceptName::parse(job.name),
+                  .method = learn_settings(job).method,
+                  .base_fingerprint = model_.facts().fingerprint,
+                  .delta = std::move(result.delta),
+                  .parent = parent,
+                  .seed = learn_settings(job).seed,
+                  .settings = parse_json(result.settings, "the worker's settings"),
+                  .metrics = parse_json(result.metrics, "the worker's metrics"),
+                  .verdict = result.accepted ? registry::Verdict::accepted : registry::Verdict::rejected,
+                  .verdict_reason = std::move(result.verdict_reason),
+                  .preview_png = preview(job.id).value_or("")},
+      .expected_head = head,
+      .actor = "conceptd",
+      .reason = "learnt " + job.name};
   for (int rebase = 0;;) {
     std::optional<registry::CommitOutcome> outcome;
     ask_queue(job, "what it learnt cannot be stored yet", [&] { outcome = registry_.commit_learned(request); });
@@ -291,6 +297,11 @@ void JobRunner::commit(const Job& job, std::int64_t head, std::optional<int> par
       continue;
     }
     if (const auto* done = std::get_if<registry::Committed>(&*outcome)) {
+      if (done->version.verdict == registry::Verdict::rejected) {
+        spdlog::warn("job {}: {} version {} is kept and not published: {}", job.id, job.name, done->version.number,
+                     done->version.verdict_reason);
+        return;
+      }
       if (done->held) {
         spdlog::info("job {}: {} version {} is kept and not published, as {} is pinned", job.id, job.name,
                      done->version.number, job.name);
@@ -301,10 +312,16 @@ void JobRunner::commit(const Job& job, std::int64_t head, std::optional<int> par
                    done->state->id);
       return;
     }
-    // Another concept moved the head; this one's delta is its own, so it holds on the new head too.
+    // Where another concept moved the head, the delta and its verdict hold on the new one too.
+    const auto& moved = *std::get<registry::Conflict>(*outcome).head;
+    const auto live = moved.entries.find(job.name);
+    const auto live_version = live == moved.entries.end() ? std::nullopt : std::optional(live->second.version);
+    if (live_version != parent)
+      throw Error(Code::unavailable,
+                  job.name + " was published otherwise while this version was judged beside the old one");
     if (++rebase > kRebasesMax)
       throw Error(Code::unavailable, "the published state kept changing while this one was to be published");
-    request.expected_head = std::get<registry::Conflict>(*outcome).head->id;
+    request.expected_head = moved.id;
   }
 }
 

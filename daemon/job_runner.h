@@ -23,6 +23,7 @@ struct WorkerResult;
 
 struct RunnerSettings {
   std::vector<std::string> worker_command{};  // its first word is a path
+  std::string gate = "block";                 // of api::kGateModes
   int lease_s = 120;
   int stall_s = 900;
   int threads = 0;

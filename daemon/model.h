@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -39,12 +40,19 @@ class LoadedDelta {
 };
 using DeltaHandle = std::shared_ptr<const LoadedDelta>;
 
+// In place of what each delta says of its own gate; Perfusion's only.
+struct GateDial {
+  std::optional<double> bias{}, temperature{};
+  auto operator<=>(const GateDial&) const = default;
+};
+
 // One picture.
 struct PictureOrder {
   std::string prompt{};  // each concept as <name>, whatever its version
   std::string negative_prompt{};
   std::vector<DeltaHandle> deltas{};
   std::uint64_t seed = 0;
+  GateDial gate{};
 };
 
 // What pictures of one batch have in common.

@@ -30,6 +30,8 @@ Error not_live(const registry::ConceptRecord& record) {
   const std::string& name = record.name;
   const std::string version = name + "@" + std::to_string(record.newest_version);
   std::string what = " is not learnt yet; start it with: conceptctl learn " + name;
+  if (record.newest_version > 0)
+    what = " is learnt and not published (conceptctl history " + name + " says why); <" + version + "> draws it";
   if (record.imported && record.photos.empty())
     what = " was imported and is not published yet; <" + version + "> draws it, conceptctl promote " + version +
            " publishes it";
@@ -92,7 +94,10 @@ void check_cost(const ModelFacts& facts, const Sampling& sampling, int count) {
       area > own ? "width" : "steps");
 }
 
-std::vector<std::string> warnings_about(const Model& model, const api::GenerateRequest& request, const Prompt& prompt) {
+bool has_a_gate(const api::UsedConcept& used) { return used.method == "perfusion"; }
+
+std::vector<std::string> warnings_about(const Model& model, const api::GenerateRequest& request, const Prompt& prompt,
+                                        const std::vector<api::UsedConcept>& used) {
   std::vector<std::string> warnings;
   std::string unknown;
   for (const std::string& word : words_of(request.prompt))
@@ -101,6 +106,9 @@ std::vector<std::string> warnings_about(const Model& model, const api::GenerateR
     warnings.push_back("the base model has no word of its own for " + unknown + " and reads it in pieces");
   if (const std::string dropped = model.dropped_text(prompt.text); !dropped.empty())
     warnings.push_back("the prompt is longer than the base model reads; left out: " + dropped);
+  const std::string ungated = "only concepts of perfusion have a gate, and the prompt names none";
+  if ((request.gate_bias || request.gate_temperature) && std::none_of(used.begin(), used.end(), has_a_gate))
+    warnings.push_back(ungated);
   return warnings;
 }
 
@@ -131,7 +139,9 @@ Draft draft_of(const Services& services, const api::GenerateRequest& request, co
                       .state = live.state->id,
                       .concepts = used,
                       .base = facts.name,
-                      .base_fingerprint = facts.fingerprint};
+                      .base_fingerprint = facts.fingerprint,
+                      .gate_bias = request.gate_bias,
+                      .gate_temperature = request.gate_temperature};
   draft.answer = {.prompt = request.prompt,
                   .state = live.state->id,
                   .concepts = std::move(used),
@@ -177,14 +187,15 @@ void generate(const Services& services, const HttpRequest& http, const Respond& 
   const Sampling sampling = sampling_for(services.model.facts(), request);
   check_cost(services.model.facts(), sampling, request.count.value_or(1));
   auto draft = std::make_shared<Draft>(draft_of(services, request, sampling, *live, std::move(resolved.used)));
-  draft->answer.warnings = warnings_about(services.model, request, prompt);
+  draft->answer.warnings = warnings_about(services.model, request, prompt, draft->answer.concepts);
 
   GenerationTask task{.sampling = sampling};
   for (int i = 0; i < request.count.value_or(1); ++i)
     task.orders.push_back({.prompt = prompt.text,
                            .negative_prompt = negative,
                            .deltas = resolved.deltas,
-                           .seed = static_cast<std::uint64_t>(draft->seed + i)});
+                           .seed = static_cast<std::uint64_t>(draft->seed + i),
+                           .gate = {.bias = request.gate_bias, .temperature = request.gate_temperature}});
   task.done = [draft, respond](const Made& made) {
     HttpResponse response;
     try {

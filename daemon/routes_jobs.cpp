@@ -39,6 +39,7 @@ api::JobInfo job_info(const Services& services, const registry::Job& job) {
   api::JobInfo info = to_api(fresh);
   const auto result = result_of(services, job);
   if (result) info.published = result->published;
+  if (result && result->verdict == registry::Verdict::rejected) info.refused = result->verdict_reason;
   info.has_preview = job.state == registry::JobState::running ? services.runner.preview(job.id).has_value()
                                                               : result && result->preview;
   return info;

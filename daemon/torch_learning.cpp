@@ -4,15 +4,45 @@
 #include "core/json.h"
 #include "daemon/tensor_picture.h"
 #include "diffusion/runtime.h"
+#include "learner/gate/gate.h"
 #include "learner/learner.h"
 
 namespace conceptd::daemon {
+namespace {
+
+// Before it can be published: what was learnt, held against what the base's gate asks.
+void pass_gate(learner::Gate& gate, diffusion::ModelBundle& bundle, const LearnOrder& order,
+               const learner::Learned& learned, const torch::Tensor& photos, const WorkerVoice& voice,
+               WorkerResult& result) {
+  WorkerProgress said{.eta_s = 0, .message = "judging what was learnt"};
+  said.step = said.steps = learned.delta.settings.value("steps", std::int64_t{0});
+  std::optional<diffusion::Delta> published;
+  if (!order.published.empty()) published = diffusion::parse_delta(order.published, "the published version");
+  const auto report = gate.run(bundle, {.candidate = learned.delta,
+                                        .published = published ? &*published : nullptr,
+                                        .photos = photos,
+                                        .before_step = [&] {
+                                          voice.step(said, nullptr);
+                                          said.message.clear();
+                                        }});
+  auto metrics = learned.metrics;
+  metrics.update(report.metrics);
+  result.metrics = metrics.dump();
+  result.verdict_reason = report.verdict.reason;
+  result.accepted = report.verdict.accepted || order.gate == "warn";
+  if (result.accepted && !report.verdict.accepted)
+    result.verdict_reason = "published as learn.gate is warn, though " + result.verdict_reason;
+}
+
+}  // namespace
 
 WorkerResult learn_with_torch(const LearnOrder& order, const WorkerVoice& voice) {
   const diffusion::RuntimeInfo runtime = diffusion::set_up_compute({.threads = order.threads, .dtype = order.dtype});
   voice.step({.message = "loading the base model"}, nullptr);
   auto bundle = diffusion::ModelBundle::open(order.base_folder, {.compute = runtime.dtype});
   require_base(order, bundle.fingerprint.hex());
+  // Before the work that it would be asked about.
+  auto gate = order.gate == "off" ? std::nullopt : learner::Gate::open(bundle);
   std::vector<picture::Picture> pictures;
   for (const std::string& photo : order.photos) pictures.push_back(picture::decode(photo));
   const learner::LearnRequest request{.name = order.name,
@@ -37,9 +67,11 @@ WorkerResult learn_with_torch(const LearnOrder& order, const WorkerVoice& voice)
                                 .checkpoint = voice.checkpoint};
   try {
     const learner::Learned learned = learner::make_learner(order.method)->learn(request, context);
-    return {.delta = diffusion::delta_bytes(learned.delta),
-            .settings = learned.delta.settings.dump(),
-            .metrics = learned.metrics.dump()};
+    WorkerResult result{.delta = diffusion::delta_bytes(learned.delta),
+                        .settings = learned.delta.settings.dump(),
+                        .metrics = learned.metrics.dump()};
+    if (gate) pass_gate(*gate, bundle, order, learned, request.photos, voice, result);
+    return result;
   } catch (const learner::Diverged& error) {
     throw Hopeless(error.code(), error.what());
   } catch (const c10::Error& error) {  // libtorch's word for it

@@ -12,6 +12,7 @@
 #include "diffusion/runtime.h"
 #include "diffusion/text_to_image.h"
 #include "diffusion/token_covariance.h"
+#include "learner/gate/gate.h"
 #include "learner/learner.h"
 
 namespace conceptd::daemon {
@@ -41,14 +42,13 @@ class Prompts {
   Prompts(diffusion::ModelBundle& bundle, const diffusion::TokenCovariance* covariance)
       : bundle_(bundle), covariance_(covariance) {}
 
-  Edits edits_of(const std::vector<DeltaHandle>& deltas) {
+  Edits edits_of(const std::vector<DeltaHandle>& deltas, const GateDial& gate) {
     if (deltas.empty()) return nullptr;
-    Edits& known = edits_[deltas];
+    Edits& known = edits_[{deltas, gate}];
     if (known) return known;
-    if (deltas.size() == 1) return known = static_cast<const TorchDelta&>(*deltas.front()).edits;
     std::vector<Edits> sets;
-    for (const DeltaHandle& delta : deltas) sets.push_back(static_cast<const TorchDelta&>(*delta).edits);
-    return known = std::make_shared<EditSet>(together(sets));
+    for (const DeltaHandle& delta : deltas) sets.push_back(dialled(static_cast<const TorchDelta&>(*delta).edits, gate));
+    return known = sets.size() == 1 ? sets.front() : std::make_shared<EditSet>(together(sets));
   }
   const diffusion::PreparedPrompt& prepared(const std::string& text, const Edits& edits) {
     diffusion::PreparedPrompt& known = prepared_[{text, edits.get()}];
@@ -57,6 +57,14 @@ class Prompts {
   }
 
  private:
+  static Edits dialled(const Edits& set, const GateDial& gate) {
+    if (gate == GateDial{}) return set;
+    auto other = std::make_shared<EditSet>(*set);  // tensors are shared
+    for (auto& [site, edits] : other->sites)
+      for (diffusion::RankOne& edit : edits.rank_one)
+        edit.bias = gate.bias.value_or(edit.bias), edit.temperature = gate.temperature.value_or(edit.temperature);
+    return other;
+  }
   EditSet together(const std::vector<Edits>& sets) {
     const auto whole = [](const Edits& set) { return diffusion::has_whole_differences(*set); };
     if (covariance_ && std::count_if(sets.begin(), sets.end(), whole) > 1) {
@@ -78,7 +86,7 @@ class Prompts {
 
   diffusion::ModelBundle& bundle_;
   const diffusion::TokenCovariance* const covariance_;
-  std::map<std::vector<DeltaHandle>, Edits> edits_;
+  std::map<std::pair<std::vector<DeltaHandle>, GateDial>, Edits> edits_;
   std::map<std::pair<std::string, const EditSet*>, diffusion::PreparedPrompt> prepared_;
 };
 
@@ -109,6 +117,13 @@ class TorchModel final : public Model {
     } catch (const Error& error) {
       std::erase(facts_.methods, "perfusion");
       facts_.warnings.push_back(std::string("perfusion cannot be used, the other methods can: ") + error.what());
+    }
+    try {
+      if (!learner::Gate::open(bundle_))
+        facts_.warnings.push_back(facts_.name +
+                                  " has no gate.json, so what is learnt is published without being judged");
+    } catch (const Error& error) {
+      facts_.warnings.push_back(std::string("nothing can be learnt, as nothing could be judged: ") + error.what());
     }
     base_ = diffusion::DeltaBase::of(bundle_, covariance_ ? &*covariance_ : nullptr);
   }
@@ -146,7 +161,7 @@ class TorchModel final : public Model {
                                           .height = sampling.height,
                                           .width = sampling.width};
     for (const PictureOrder& order : orders) {
-      const auto& prompt = prompts.prepared(order.prompt, prompts.edits_of(order.deltas));
+      const auto& prompt = prompts.prepared(order.prompt, prompts.edits_of(order.deltas, order.gate));
       request.rows.push_back({.context = prompt.context,
                               .negative_context = prompts.prepared(order.negative_prompt, nullptr).context,
                               .edits = prompt.edits,

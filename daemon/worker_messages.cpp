@@ -52,7 +52,8 @@ void texts_of(Archive& archive, std::vector<std::string>& values) {
 template <typename Archive>
 void serialize(Archive& archive, LearnOrder& m) {
   archive(m.job, m.seed, m.threads, m.memory_bytes_max);
-  texts(archive, m.name, m.class_word, m.method, m.settings, m.base_folder, m.base_fingerprint, m.dtype, m.checkpoint);
+  texts(archive, m.name, m.class_word, m.method, m.settings, m.base_folder, m.base_fingerprint, m.dtype, m.checkpoint,
+        m.gate, m.published);
   texts_of(archive, m.photos);
 }
 
@@ -74,7 +75,8 @@ void serialize(Archive& archive, WorkerCheckpoint& m) {
 
 template <typename Archive>
 void serialize(Archive& archive, WorkerResult& m) {
-  texts(archive, m.delta, m.settings, m.metrics);
+  archive(m.accepted);
+  texts(archive, m.delta, m.settings, m.metrics, m.verdict_reason);
 }
 
 template <typename Archive>

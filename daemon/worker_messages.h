@@ -24,6 +24,8 @@ struct LearnOrder {
   std::int32_t threads = 0;
   std::int64_t memory_bytes_max = 0;  // of the worker's own data; 0: no limit
   std::string checkpoint{};           // of the attempt before; empty: from the start
+  std::string gate = "block";         // of api::kGateModes
+  std::string published{};            // the delta that is live, to be measured beside; empty: none
 };
 
 enum class Control : std::uint8_t { pause, resume, cancel };
@@ -50,6 +52,8 @@ struct WorkerResult {
   std::string delta{};
   std::string settings{};  // JSON: with what it was learnt
   std::string metrics{};   // JSON
+  bool accepted = true;    // by the gate
+  std::string verdict_reason = "not judged";
 };
 
 struct WorkerFailure {

@@ -20,7 +20,7 @@ struct BundleOptions {
 };
 
 // What a base draws best with, where nobody says otherwise: generation.json in its folder, in the words of diffusers'
-// pipelines ({"guidance_scale": 3.5, "num_inference_steps": 25}); it changes no picture that says its own, and is not
+// pipelines ({"guidance_scale": 2.5, "num_inference_steps": 25}); it changes no picture that says its own, and is not
 // part of the fingerprint.
 struct GenerationDefaults {
   int64_t steps = 30;

@@ -34,6 +34,9 @@ int show_picture(const Context& context, const std::string& path) {
       {"size", std::to_string(provenance.width) + "x" + std::to_string(provenance.height)},
       {"base", provenance.base + " " + short_digest(provenance.base_fingerprint)},
       {"made by", "conceptd " + provenance.release}};
+  for (const auto& [name, value] :
+       {std::pair{"gate bias", provenance.gate_bias}, std::pair{"gate temperature", provenance.gate_temperature}})
+    if (value) rows.push_back({name, human_number(*value)});
   if (!provenance.negative_prompt.empty())
     rows.insert(rows.begin() + 1, {"negative", printable(provenance.negative_prompt)});
   for (const api::UsedConcept& used : provenance.concepts)

@@ -21,6 +21,10 @@ struct GenerateRequest {
   std::optional<std::string> sampler{};
   std::optional<int> width{};
   std::optional<int> height{};
+  // Of Perfusion's gates, in place of each delta's own: less bias and more temperature, more of the thing and less of
+  // the rest of the prompt. Other methods have no gate.
+  std::optional<double> gate_bias{};
+  std::optional<double> gate_temperature{};
 };
 
 struct UsedConcept {
@@ -67,6 +71,8 @@ struct Provenance {
   std::vector<UsedConcept> concepts{};
   std::string base{};
   std::string base_fingerprint{};
+  std::optional<double> gate_bias{};
+  std::optional<double> gate_temperature{};
 };
 
 inline constexpr const char* kProvenanceKey = "conceptd";    // JSON of Provenance

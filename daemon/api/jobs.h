@@ -29,6 +29,7 @@ struct JobInfo {
   std::string error_message{};
   std::optional<int> result_version{};
   std::optional<bool> published{};  // whether that version is or was live; a pinned concept keeps it unpublished
+  std::string refused{};            // why the gate kept that version from being published; empty: it did not
   bool has_preview = false;         // GET jobs/{id}/preview.png
   std::string requested_by{};
   std::string created_at{};

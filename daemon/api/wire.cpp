@@ -30,7 +30,8 @@ CONCEPTD_WIRE(JobInfo) {
   field("id", v.id), field("kind", v.kind), field("name", v.name), field("state", v.state), field("method", v.method);
   field("queue_position", v.queue_position), field("attempts", v.attempts), field("attempts_max", v.attempts_max);
   field("progress", v.progress), field("error_code", v.error_code), field("error_message", v.error_message);
-  field("result_version", v.result_version), field("published", v.published), field("has_preview", v.has_preview);
+  field("result_version", v.result_version), field("published", v.published), field("refused", v.refused);
+  field("has_preview", v.has_preview);
   field("requested_by", v.requested_by), field("created_at", v.created_at), field("started_at", v.started_at);
   field("finished_at", v.finished_at);
 }
@@ -181,6 +182,8 @@ CONCEPTD_WIRE(GenerateRequest) {
   field("steps", v.steps, {.min = 1, .max = kStepsMax}), field("guidance", v.guidance, {.min = 0, .max = kGuidanceMax});
   field("count", v.count, {.min = 1, .max = kCountMax}), field("sampler", v.sampler, kWord);
   field("width", v.width, kSide), field("height", v.height, kSide);
+  field("gate_bias", v.gate_bias, {.min = -10, .max = 10});
+  field("gate_temperature", v.gate_temperature, {.min = 0.001, .max = 10});
 }
 
 CONCEPTD_WIRE(UsedConcept) {
@@ -200,7 +203,8 @@ CONCEPTD_WIRE(Provenance) {
   field("release", v.release), field("prompt", v.prompt), field("negative_prompt", v.negative_prompt);
   field("seed", v.seed), field("sampler", v.sampler), field("steps", v.steps), field("guidance", v.guidance);
   field("width", v.width), field("height", v.height), field("state", v.state), field("concepts", v.concepts);
-  field("base", v.base), field("base_fingerprint", v.base_fingerprint);
+  field("base", v.base), field("base_fingerprint", v.base_fingerprint), field("gate_bias", v.gate_bias);
+  field("gate_temperature", v.gate_temperature);
 }
 
 CONCEPTD_WIRE(BaseInfo) {

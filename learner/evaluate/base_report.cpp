@@ -29,6 +29,7 @@ Tensor draw_rows(diffusion::ModelBundle& bundle, std::size_t count, const Prepar
       const auto prompt = prepare(k);
       row.context = prompt.context, row.negative_context = empty, row.edits = prompt.edits;
       row.seed = first_seed + k, row.guidance = drawing.guidance, row.guidance_rescale = drawing.rescale;
+      row.edit_negative = drawing.edit_negative;
       request.rows.push_back(row);
     }
     pictures[static_cast<std::size_t>(task)] =
@@ -160,7 +161,8 @@ nlohmann::json report_base(diffusion::ModelBundle& bundle, Evaluator& judge, int
           {"ceiling", asked_of(real)},
           {"ceiling_through_autoencoder", asked_of(decoded)},
           {"caption_fit",
-           {{"generated", judge.towers.fit(generated, captions)}, {"ceiling", judge.towers.fit(real, captions)}}},
+           {{"generated", judge.towers.fit(judge.towers.of_pictures(generated), captions)},
+            {"ceiling", judge.towers.fit(judge.towers.of_pictures(real), captions)}}},
           {"diversity_within_a_word", {{"generated", own}, {"world", worlds}}}};
 }
 

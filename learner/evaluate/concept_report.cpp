@@ -2,13 +2,12 @@
 
 #include "diffusion/delta.h"
 #include "diffusion/token_covariance.h"
+#include "learner/evaluate/held_out.h"
 #include "learner/evaluate/kept_deltas.h"
 #include "learner/evaluate/reports.h"
 #include "learner/evaluate/rise.h"
 #include "learner/learner.h"
 #include "learner/pretrain/scenes.h"
-#include "learner/pretrain/stages.h"
-#include "learner/soft_mask.h"
 
 namespace conceptd::evaluate {
 
@@ -34,16 +33,6 @@ struct Column {         // one way of asking for the thing
   }
 };
 
-// Backgrounds that no photo shows: nothing is measured in a place that was learnt in.
-std::vector<int> places_beside(const std::vector<world::Scene>& photos) {
-  std::vector<int> places;
-  for (int b = 0; b < static_cast<int>(world::background_words().size()); ++b) {
-    const auto shows = [&](const world::Scene& photo) { return photo.background == b; };
-    if (std::none_of(photos.begin(), photos.end(), shows)) places.push_back(b);
-  }
-  return places;
-}
-
 std::vector<std::string> prompts_of(const std::string& words, const std::vector<int>& places, int64_t seeds) {
   std::vector<std::string> prompts;
   for (const int b : places) {
@@ -51,30 +40,6 @@ std::vector<std::string> prompts_of(const std::string& words, const std::vector<
     for (int64_t k = 0; k < seeds; ++k) prompts.push_back("a " + words + " " + phrase);
   }
   return prompts;
-}
-
-// What pictures of one thing are held against: embeddings of fresh renders of it, and of others of the same words.
-struct References {
-  IdentityReferences identity;
-  Tensor towers;  // (k, p)
-};
-
-References references_of(Evaluator& judge, const world::Instance& instance, const std::vector<world::Scene>& fresh,
-                         int64_t c) {
-  torch::NoGradGuard frozen;
-  constexpr int kOthers = 7;
-  auto random = pretrain::task_random(0x0741e5, c, 0);
-  const auto renders = pretrain::render_scenes(fresh);
-  References references{{judge.net(renders).identity, {}}, judge.towers.of_pictures(renders)};
-  std::vector<Tensor> others;
-  for (int o = 0; o < kOthers; ++o) {
-    const auto other = world::sample_sibling(instance, random);
-    std::vector<world::Scene> scenes;
-    for (std::size_t k = 0; k < fresh.size(); ++k) scenes.push_back(world::photograph(other, random));
-    others.push_back(judge.net(pretrain::render_scenes(scenes)).identity);
-  }
-  references.identity.others = torch::stack(others);
-  return references;
 }
 
 void add(Column& column, Evaluator& judge, const Tensor& pictures, const world::Instance& instance,
@@ -99,23 +64,18 @@ nlohmann::json report_concepts(diffusion::ModelBundle& bundle, Evaluator& judge,
   std::vector<Tensor> rows;
   for (int64_t c = plan.first; c < plan.first + plan.concepts; ++c) {
     std::map<std::string, Column> columns;
-    const auto& held = world::held_out().at(static_cast<std::size_t>(c));
-    auto random = pretrain::task_random(0xc0ce, c, 0);
-    std::vector<world::Scene> photos, fresh, ceiling, siblings;
-    for (int64_t k = 0; k < plan.photos; ++k) photos.push_back(world::photograph(held.instance, random));
-    for (int k = 0; k < 8; ++k) fresh.push_back(world::photograph(held.instance, random));
-    const auto places = places_beside(photos);
+    HeldOutCase held(c, plan.photos);
+    const auto places = held.places_beside();
+    std::vector<world::Scene> ceiling, siblings;
     for (const int b : places) {
       for (int64_t k = 0; k < plan.seeds; ++k) {
-        ceiling.push_back(world::photograph(held.instance, random, b));
-        siblings.push_back(world::photograph(world::sample_sibling(held.instance, random), random, b));
+        ceiling.push_back(world::photograph(held.instance, held.random, b));
+        siblings.push_back(world::photograph(world::sample_sibling(held.instance, held.random), held.random, b));
       }
     }
-    const auto references = references_of(judge, held.instance, fresh, c);
-    const auto pictures = pretrain::render_scenes(photos);
-    const auto word = std::string(world::shape_words()[static_cast<std::size_t>(held.instance.shape)]);
-    const auto first_seed = static_cast<std::uint64_t>(9000 + 100 * c);
-    std::vector<Tensor> shown{pictures.slice(0, 0, 4)};
+    const auto references = held.references(judge);
+    const auto first_seed = held.first_seed;
+    std::vector<Tensor> shown{held.photos.slice(0, 0, 4)};
     const auto put = [&](const std::string& name, const Tensor& drawn) {
       add(columns[name], judge, drawn, held.instance, references, places, plan.seeds);
       const auto n = drawn.size(0);
@@ -127,19 +87,13 @@ nlohmann::json report_concepts(diffusion::ModelBundle& bundle, Evaluator& judge,
         plan.seeds);
     add(columns["others of the same words"], judge, pretrain::render_scenes(siblings), held.instance, references,
         places, plan.seeds);
-    put("class word", draw(bundle, prompts_of(word, places, plan.seeds), nullptr, first_seed, drawing));
+    put("class word", draw(bundle, prompts_of(held.word, places, plan.seeds), nullptr, first_seed, drawing));
     put("best description",
-        draw(bundle, prompts_of(world::describe(held.instance), places, plan.seeds), nullptr, first_seed, drawing));
+        draw(bundle, prompts_of(held.description, places, plan.seeds), nullptr, first_seed, drawing));
     for (const auto& method : plan.methods) {
       learner::LearnContext context{.bundle = bundle};
-      const auto learnt = learn_or_recall(method,
-                                          {.name = held.name,
-                                           .class_word = word,
-                                           .photos = pictures,
-                                           .masks = learner::soft_masks(pictures),
-                                           .seed = first_seed,
-                                           .settings = plan.settings.value(method, nlohmann::json::object())},
-                                          context, plan.deltas);
+      const auto settings = plan.settings.value(method, nlohmann::json::object());
+      const auto learnt = learn_or_recall(method, held.request(settings), context, plan.deltas);
       auto& column = columns[method];
       column.seconds += learnt.seconds, ++column.learnt;
       column.bytes += static_cast<int64_t>(diffusion::delta_bytes(learnt.delta, torch::kHalf).size());
@@ -153,8 +107,8 @@ nlohmann::json report_concepts(diffusion::ModelBundle& bundle, Evaluator& judge,
       for (const double bias : plan.biases) put(fmt::format("perfusion, bias {:.2f}", bias), draw_at({.bias = bias}));
     }
     rows.push_back(torch::cat(shown));
-    std::printf("%s %s\n", held.name.c_str(), world::describe(held.instance).c_str());
-    each.push_back({{"name", held.name}, {"description", world::describe(held.instance)}});
+    std::printf("%s %s\n", held.name.c_str(), held.description.c_str());
+    each.push_back({{"name", held.name}, {"description", held.description}});
     for (const auto& [name, column] : columns) {
       all[name] += column, each.back()["ways"][name] = column.to_json();
       std::printf(

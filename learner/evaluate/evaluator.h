@@ -2,15 +2,15 @@
 #pragma once
 #include "learner/evaluate/attribute_net.h"
 #include "learner/evaluate/template_measure.h"
-#include "learner/evaluate/towers.h"
+#include "learner/gate/judge.h"
 
 namespace conceptd::evaluate {
 
 struct Evaluator {
   explicit Evaluator(const std::filesystem::path& folder)
-      : net(load_attribute_net(folder / "attributes.safetensors")), towers(Towers::open(folder)) {}
+      : net(load_attribute_net(folder / "attributes.safetensors")), towers(learner::Judge::open(folder)) {}
   AttributeNet net;
-  Towers towers;
+  learner::Judge towers;
   TemplateMeasure outlines = {};
 };
 

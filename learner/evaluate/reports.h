@@ -1,4 +1,5 @@
-// The two measurements of the embedded base: does it draw what its words say, and can a held-out thing be learnt on it?
+// What is measured of the embedded base: does it draw what its words say, and can a held-out thing be learnt on it, and
+// what may its gate ask?
 #pragma once
 #include <filesystem>
 #include <memory>
@@ -12,7 +13,8 @@ namespace conceptd::evaluate {
 
 struct Drawing {
   int64_t steps = 25, batch = 8;
-  double guidance = 3.5, rescale = 0;  // classifier-free; rescale as PictureRow::guidance_rescale
+  double guidance = 2.5, rescale = 0;  // classifier-free; rescale as PictureRow::guidance_rescale
+  bool edit_negative = true;           // PictureRow's
 };
 
 // Pictures of prompts, (b, 3, 64, 64) in -1..1, row k from seed first_seed + k; edits may be null. As many batches at
@@ -41,5 +43,29 @@ struct ConceptPlan {
 // real renders, and those through the autoencoder. Drawn in every place that no photo was taken in.
 nlohmann::json report_concepts(diffusion::ModelBundle& bundle, Evaluator& judge, const ConceptPlan& plan,
                                const Drawing& drawing, const std::filesystem::path& grid);
+
+struct MethodPlan {
+  int64_t first = 0, concepts = 20, photos = 4, seeds = 4;  // seeds a prompt
+  nlohmann::json ways;                                      // name -> {"method": .., "settings": {..}}
+  std::filesystem::path out;     // JSON Lines, a thing and way each; what stands there is not measured again
+  std::filesystem::path deltas;  // as ConceptPlan's
+  std::filesystem::path strips;  // ten pictures of each thing and way go here; empty: nowhere
+};
+// Every way on every thing (trial.h), beside the class word, the same from other seeds, the best description and real
+// renders. `exact` is the same base open in fp32, for the Fisher divergence. A run that is stopped goes on where it
+// was; runs over other things may have files of their own, whose lines add up. Error{conflict}: `out` is of another
+// plan.
+void report_methods(diffusion::ModelBundle& bundle, diffusion::ModelBundle& exact, Evaluator& judge,
+                    const MethodPlan& plan, const Drawing& drawing);
+// Of the lines of report_methods: means over things with bootstrap intervals (95 %), and paired differences from the
+// ways named. {"ways": {way: {figure: {"value", "low", "high"}}}, "differences": {"way - other": {…}}, "things": n}
+nlohmann::json summarise(const std::vector<std::filesystem::path>& results, const std::vector<std::string>& against);
+// The same as a Markdown table, a way a row.
+std::string summary_table(const nlohmann::json& summary);
+
+// How far the gate's measures of good versions move from one set of seeds to another, and how far they lie from the
+// class word: what the bounds of a gate.json are chosen by. Things and methods as in the plan; `repeats` sets of seeds
+// each.
+nlohmann::json report_gate(diffusion::ModelBundle& bundle, const ConceptPlan& plan, int64_t repeats);
 
 }  // namespace conceptd::evaluate

@@ -40,7 +40,7 @@ void assemble(const StageOptions& options) {
                                                                    {"unk_token", "<|endoftext|>"},
                                                                    {"model_max_length", 32},
                                                                    {"tokenizer_class", "CLIPTokenizer"}});
-  write_json(options.out / "generation.json", {{"guidance_scale", 3.5}, {"num_inference_steps", 25}});
+  write_json(options.out / "generation.json", {{"guidance_scale", 2.5}, {"num_inference_steps", 25}});
   const auto places = world::background_phrases();
   write_json(options.out / "learning.json",  // as captions begin, and as they end
              {{"templates", {"a {}", "a photo of a {}"}},

@@ -1,13 +1,12 @@
 // The evaluator's towers: captions and renders against each other (InfoNCE in both directions; Radford et al. 2021,
 // fig. 3), the other rows of a micro-batch as negatives.
-#include "learner/evaluate/towers.h"
+#include "core/file_io.h"
 #include "learner/pretrain/roughen.h"
 #include "learner/pretrain/scenes.h"
 #include "learner/pretrain/step_loop.h"
+#include "learner/pretrain/towers.h"
 
 namespace conceptd::pretrain {
-using evaluate::Towers;
-
 namespace {
 constexpr std::uint64_t kOwnSeed = 0x70e5;
 constexpr double kTemperature = .07;
@@ -75,6 +74,11 @@ void train_towers(const StageOptions& options) {
                    average.text->config.to_json());
     save_component(options.out / "image_encoder", "model.safetensors", image, image.values(),
                    average.image->config.to_json());
+    auto preprocess = diffusion::ClipPreprocess::for_size(world::kSide);
+    preprocess.mean = preprocess.std = {.5, .5, .5};
+    std::filesystem::create_directories(options.out / "feature_extractor");
+    write_file_durably(options.out / "feature_extractor" / "preprocessor_config.json",
+                       preprocess.to_json().dump(2) + "\n");
     std::printf("  finds the caption of a picture among 100: %.3f\n", retrieval(average));
   };
   run_steps(options, flat.values(), gradients,

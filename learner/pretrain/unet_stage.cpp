@@ -123,7 +123,7 @@ void draw_grid(Frozen& frozen, UNet2DConditionModel& unet, const fs::path& path)
   for (auto& caption : captions) {
     if (caption.starts_with("an ")) caption.erase(1, 1);
   }
-  const auto latents = sample_ddim(unet, frozen.states(captions), frozen.states({""}), world::kSide / 4, 25, 3.5, 7);
+  const auto latents = sample_ddim(unet, frozen.states(captions), frozen.states({""}), world::kSide / 4, 25, 2.5, 7);
   torch::NoGradGuard guard;
   save_grid(path.string(), frozen.vae->decode(latents / frozen.vae->config.scaling_factor), 8);
 }

@@ -187,6 +187,13 @@ TEST_F(Commands, WaitTellsByItsStatus) {
   EXPECT_EQ(failed.status, kExitJobFailed);
   EXPECT_THAT(failed.err, HasSubstr("out of memory"));
   EXPECT_THAT(failed.err, HasSubstr("conceptctl learn kettle-7"));
+  api::JobInfo refused = job("done");
+  refused.result_version = 2, refused.published = false, refused.refused = "likeness 0.1";
+  answers_["GET /api/v1/jobs/7"] = {.body = api::encode(api::JobAnswer{refused}).dump()};
+  const Ran kept = run({"wait", "7"});
+  EXPECT_EQ(kept.status, kExitRefused);
+  EXPECT_THAT(kept.err, HasSubstr("kettle-7@2 is learnt and kept, and the gate refuses it: likeness 0.1"));
+  EXPECT_THAT(kept.err, HasSubstr("--override-gate --reason"));
   job_is("running");
   const Ran late = run({"wait", "7", "--timeout", "0"});
   EXPECT_EQ(late.status, kExitTimedOut);

@@ -53,6 +53,7 @@ TEST_F(ConfigFile, EveryProblemIsListed) {
 TEST_F(ConfigFile, AChoiceThatTheStartWouldRefuseIsRefused) {
   EXPECT_ERROR(load("[log]\nlevel = \"loud\"\n"), Code::invalid, "log.level: 'loud' is none of trace");
   EXPECT_ERROR(load("", {.log_level = "loud"}), Code::invalid, "log.level: 'loud'");
+  EXPECT_ERROR(load("[learn]\ngate = \"open\"\n"), Code::invalid, "learn.gate: 'open' is none of block, warn, off");
   EXPECT_ERROR(load("[learn]\nmethod = \"alchemy\"\n"), Code::invalid, "learn.method: 'alchemy' is none of perfusion");
   EXPECT_ERROR(load("[generate]\nsampler = \"magic\"\n"), Code::invalid, "generate.sampler: 'magic' is none of ddim");
   EXPECT_ERROR(load("[photos]\nside_max = 8193\n"), Code::invalid, "photos.side_max must be");

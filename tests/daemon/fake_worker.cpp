@@ -2,7 +2,8 @@
 // says what happens:
 //   fake    three steps, a preview, and a delta that names concept, job and seed
 //   other   does what the concept's name asks for: kill-once, kill-always, refuse, fail, garbage, slow, silent,
-//           step-and-die (one step further each time, with a checkpoint), diverge, greedy, steady
+//           step-and-die (one step further each time, with a checkpoint), diverge, greedy, steady, poor (refused by the
+//           gate)
 #include <unistd.h>
 
 #include <csignal>
@@ -60,9 +61,14 @@ WorkerResult pretend(const LearnOrder& order, const WorkerVoice& voice) {
   if (is("refuse")) throw Error(Code::invalid, "the setting is wrong", "steps");
   if (is("fail")) throw std::runtime_error("loss is not a number");
   if (is("garbage")) return {.delta = "nonsense", .settings = "{}", .metrics = "{}"};
+  const bool poor = is("poor") && !order.published.starts_with("delta:");
   return {.delta = "delta:" + order.name + ":" + std::to_string(order.seed) + ":" + std::to_string(order.photos.size()),
           .settings = order.settings,
-          .metrics = "{\"loss_last\": 0.25, \"began_after\": " + std::to_string(done) + "}"};
+          .metrics = "{\"loss_last\": 0.25, \"began_after\": " + std::to_string(done) + "}",
+          .accepted = !poor,
+          .verdict_reason = poor                      ? "likeness to its photos is 0.100"
+                            : order.published.empty() ? "not judged"
+                                                      : "beside " + order.published};
 }
 
 }  // namespace

@@ -79,12 +79,18 @@ TEST(WorkerMessages, ComeBackAsTheyWere) {
                          .base_folder = "/base",
                          .base_fingerprint = "ab",
                          .dtype = "bf16",
-                         .threads = 2};
+                         .threads = 2,
+                         .published = "what is live"};
   const auto back = std::get<LearnOrder>(unpack_to_worker(pack(ToWorker(order))));
   EXPECT_EQ(back.photos, order.photos);
   EXPECT_EQ(back.seed, order.seed);
   EXPECT_EQ(back.threads, 2);
+  EXPECT_EQ(back.published, "what is live");
   EXPECT_EQ(std::get<Control>(unpack_to_worker(pack(ToWorker(Control::cancel)))), Control::cancel);
+  const auto result = std::get<WorkerResult>(unpack_from_worker(
+      pack(FromWorker(WorkerResult{.delta = "d", .accepted = false, .verdict_reason = "too little"}))));
+  EXPECT_FALSE(result.accepted);
+  EXPECT_EQ(result.verdict_reason, "too little");
   const auto failure =
       std::get<WorkerFailure>(unpack_from_worker(pack(FromWorker(WorkerFailure{"invalid", "no", "steps"}))));
   EXPECT_EQ(failure.field, "steps");

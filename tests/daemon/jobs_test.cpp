@@ -42,6 +42,25 @@ TEST_F(Jobs, WhatCannotBeLoadedIsNotPublished) {
   EXPECT_EQ(status().state.id, 0);
 }
 
+TEST_F(Jobs, WhatTheGateRefusesIsKeptAndNotPublished) {
+  start();
+  const api::JobInfo job = wait_for(add("poor", "other"));
+  EXPECT_EQ(job.state, "done");
+  EXPECT_EQ(job.published, false);
+  EXPECT_EQ(job.refused, "likeness to its photos is 0.100");
+  EXPECT_EQ(status().state.id, 0);
+  const auto [status_code, why] = refused("generate", {{"prompt", "a <poor>"}});
+  EXPECT_EQ(status_code, 409);
+  EXPECT_THAT(why.message, HasSubstr("learnt and not published"));
+  EXPECT_EQ(generate("a <poor@1>").concepts[0].version, 1) << "a refused version can be looked at";
+  EXPECT_EQ(refused("concepts/poor/promote", {{"version", "1"}}).second.field, "override_gate");
+  client().post("concepts/poor/promote", {{"version", "1"}, {"override_gate", true}, {"reason", "the print run"}});
+  EXPECT_EQ(generate("a <poor>").concepts[0].version, 1);
+  const api::JobInfo better = learn_again("poor", 2);
+  EXPECT_EQ(better.refused, "");
+  EXPECT_THAT(show("poor").live->verdict_reason, HasSubstr("beside delta:poor")) << "the worker saw what was live";
+}
+
 TEST_F(Jobs, SayHowFarTheyAreAndEndWhenCancelled) {
   start();
   const std::int64_t id = add("slow", "other");

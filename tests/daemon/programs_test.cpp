@@ -1,5 +1,6 @@
 // Goal: the two programs as a user starts them, with a real base and real learning. Method: conceptd in a folder of its
-// own, conceptctl for everything else; two steps of learning are enough to prove the path, not the quality.
+// own, conceptctl for everything else; two steps of learning are enough to prove the path, not the quality, so but for
+// its own test the gate is off.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <spawn.h>
@@ -79,9 +80,11 @@ class Programs : public testing::Test {
   void TearDown() override { stop(); }
 
   void start() {
-    const std::string data = (folder_ / "data").string();
+    const std::string data = (folder_ / "data").string(), config = (folder_ / "conceptd.toml").string();
     const std::string base = base_folder().string();
-    const char* arguments[] = {"conceptd", "--data-dir", data.c_str(), "--base", base.c_str(), nullptr};
+    test::plant(config, "[learn]\ngate = \"" + gate_ + "\"\n");
+    const char* arguments[] = {"conceptd",   "--config", config.c_str(), "--data-dir",
+                               data.c_str(), "--base",   base.c_str(),   nullptr};
     ASSERT_EQ(::posix_spawn(&pid_, CONCEPTD_PROGRAM, nullptr, nullptr, const_cast<char**>(arguments), environ), 0);
     for (int i = 0; i < 1200 && !fs::exists(socket()); ++i) std::this_thread::sleep_for(100ms);
     ASSERT_TRUE(fs::exists(socket()));
@@ -108,6 +111,7 @@ class Programs : public testing::Test {
   picture::Picture pixels(const std::string& bytes) { return picture::decode(bytes); }
 
   test::TempFolder folder_;
+  std::string gate_ = "off";
   pid_t pid_ = -1;
 };
 
@@ -141,7 +145,15 @@ TEST_F(Programs, PerfusionLearnsWhereTheBaseHasACovariance) {
   if (!fs::exists(base_folder() / "perfusion/covariance.safetensors")) GTEST_SKIP() << "the base has no covariance";
   const Ran add = ctl("add thing-1 " + photos() + " --class mug --method perfusion --steps 2 --wait");
   EXPECT_EQ(add.status, 0) << add.out;
-  EXPECT_FALSE(made("first.png", "a <thing-1>").empty());
+  const auto first = pixels(made("first.png", "a <thing-1>"));
+  const auto dialled = [&](const std::string& name, const std::string& gate) {
+    const Ran ran = ctl("generate 'a <thing-1>' --seed 42 --steps 4 -o " + picture(name) + gate);
+    EXPECT_EQ(ran.status, 0) << ran.out;
+    return pixels(test::contents(picture(name)));
+  };
+  EXPECT_NE(dialled("shut.png", " --gate-bias 3"), first);
+  EXPECT_EQ(dialled("own.png", " --gate-bias 0.7 --gate-temperature 0.15"), first) << "what the delta says itself";
+  EXPECT_THAT(ctl("show " + picture("shut.png")).out, HasSubstr("gate bias"));
 }
 
 TEST_F(Programs, InfusionLearnsAndIsReadAsItsClassWord) {
@@ -168,6 +180,33 @@ TEST_F(Programs, TwoThingsOfCustomDiffusionAreMergedInOnePrompt) {
   const auto both = pixels(made("both.png", "a <thing-1> and a <thing-2>"));
   EXPECT_NE(both, pixels(made("one.png", "a <thing-1> and a mug")));
   EXPECT_EQ(both, pixels(made("again.png", "a <thing-1> and a <thing-2>")));
+}
+
+TEST_F(Programs, TheGateKeepsFromBeingPublishedWhatHasLearntNothing) {
+  if (!fs::exists(base_folder() / "gate.json")) GTEST_SKIP() << "the base has no gate.json";
+  stop();
+  gate_ = "block";
+  start();
+  const std::string nothing = " --method textual_inversion --steps 1 --set rate=0 --wait";
+  const Ran add = ctl("add thing-1 " + photos() + " --class mug" + nothing);
+  EXPECT_EQ(add.status, 15) << add.out;
+  EXPECT_THAT(add.out, HasSubstr("likeness to its photos"));
+  EXPECT_EQ(ctl("generate 'a <thing-1>' -o " + picture("no.png")).status, 5) << "nothing is published";
+  const Json version = Json::parse(ctl("history thing-1 --json").out)["versions"][0];
+  EXPECT_EQ(version["verdict"], "rejected");
+  EXPECT_EQ(version["metrics"]["gate_identity"], version["metrics"]["gate_identity_class"]) << "a plain mug it is";
+  EXPECT_EQ(Json::parse(ctl("jobs --json").out)["jobs"][0]["published"], false);
+  ASSERT_EQ(ctl("promote thing-1@1 --override-gate --reason test").status, 0);
+  EXPECT_FALSE(made("now.png", "a <thing-1>").empty());
+
+  stop();
+  gate_ = "warn";
+  start();
+  EXPECT_EQ(ctl("learn thing-1 --seed 2" + nothing).status, 0);
+  const Json warned = Json::parse(ctl("history thing-1 --json").out)["versions"][0];
+  EXPECT_TRUE(warned["live"]);
+  EXPECT_THAT(warned["verdict_reason"].get<std::string>(), HasSubstr("learn.gate is warn"));
+  EXPECT_TRUE(warned["metrics"].contains("gate_identity_published")) << "measured beside what was live";
 }
 
 TEST_F(Programs, AWorkerThatIsKilledIsReplaced) {

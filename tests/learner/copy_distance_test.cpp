@@ -1,8 +1,8 @@
-#include "learner/evaluate/copy_distance.h"
+#include "learner/gate/copy_distance.h"
 
 #include "tests/support/expect_error.h"
 
-namespace conceptd::evaluate {
+namespace conceptd::learner {
 namespace {
 
 TEST(CopyDistance, IsToTheNearestPhotoWhateverTheLengths) {
@@ -34,4 +34,4 @@ TEST(CopyDistance, RefusesWhatHasNoDirection) {
 }
 
 }  // namespace
-}  // namespace conceptd::evaluate
+}  // namespace conceptd::learner

@@ -53,8 +53,12 @@ class Daemon {
     if (!::mkdtemp(name)) throw std::runtime_error("no folder could be made in /tmp");
     folder_ = name;
     const std::string data = (folder_ / "data").string(), socket = this->socket().string();
-    std::vector<const char*> line{options.program.c_str(), "--data-dir",  data.c_str(), "--socket",
-                                  socket.c_str(),          "--log-level", "warning"};
+    // Learning is short here, and what it learns next to nothing.
+    const std::string config = (folder_ / "conceptd.toml").string();
+    std::ofstream(config) << "[learn]\ngate = \"warn\"\n";
+    std::vector<const char*> line{
+        options.program.c_str(), "--config",    config.c_str(), "--data-dir", data.c_str(), "--socket",
+        socket.c_str(),          "--log-level", "warning"};
     if (!options.base.empty()) line.insert(line.end(), {"--base", options.base.c_str()});
     line.push_back(nullptr);
     if (::posix_spawn(&pid_, line[0], nullptr, nullptr, const_cast<char**>(line.data()), environ) != 0)

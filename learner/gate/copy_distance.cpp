@@ -1,8 +1,8 @@
-#include "learner/evaluate/copy_distance.h"
+#include "learner/gate/copy_distance.h"
 
 #include "core/error.h"
 
-namespace conceptd::evaluate {
+namespace conceptd::learner {
 
 namespace {
 Tensor directions(const Tensor& embeddings, const char* field) {
@@ -23,4 +23,4 @@ CopyDistance copy_distance(const Tensor& pictures, const Tensor& photos) {
   return {1 - cosine, nearest};
 }
 
-}  // namespace conceptd::evaluate
+}  // namespace conceptd::learner

@@ -1,15 +1,13 @@
-#include "learner/evaluate/towers.h"
+#include "learner/pretrain/towers.h"
 
-#include "core/file_io.h"
-#include "learner/pretrain/checkpoint.h"
 #include "learner/world/world.h"
 
-namespace conceptd::evaluate {
+namespace conceptd::pretrain {
 namespace {
 
-diffusion::ClipTextConfig text_tower(const pretrain::CaptionCodec& codec) {
+diffusion::ClipTextConfig text_tower(const CaptionCodec& codec) {
   diffusion::ClipTextConfig c;
-  c.vocab_size = codec.size(), c.max_position_embeddings = pretrain::kContext;
+  c.vocab_size = codec.size(), c.max_position_embeddings = kContext;
   c.hidden_size = 128, c.intermediate_size = 512, c.num_hidden_layers = 2, c.num_attention_heads = 4;
   c.projection_dim = 128, c.with_projection = true;
   c.bos_token_id = codec.start(), c.eos_token_id = codec.end(), c.pad_token_id = codec.end();
@@ -28,13 +26,6 @@ diffusion::ClipVisionConfig image_tower() {
 
 Towers::Towers(const std::string& vocab_json) : codec(vocab_json), text(text_tower(codec)), image(image_tower()) {}
 
-Towers Towers::open(const std::filesystem::path& folder) {
-  Towers towers(read_file(folder / "tokenizer" / "vocab.json", 1 << 24));
-  pretrain::load_component(folder / "text_encoder" / "model.safetensors", *towers.text);
-  pretrain::load_component(folder / "image_encoder" / "model.safetensors", *towers.image);
-  return towers;
-}
-
 Tensor Towers::of_pictures(const Tensor& pictures) {
   diffusion::Adaptation base;
   return torch::nn::functional::normalize(image(pictures.contiguous(), base).image_embeds);
@@ -45,9 +36,4 @@ Tensor Towers::of_captions(const std::vector<std::string>& captions) {
   return torch::nn::functional::normalize(text->forward(codec.encode(captions), base).text_embeds);
 }
 
-double Towers::fit(const Tensor& pictures, const std::vector<std::string>& captions) {
-  torch::NoGradGuard frozen;
-  return (of_pictures(pictures) * of_captions(captions)).sum(1).mean().item<double>();
-}
-
-}  // namespace conceptd::evaluate
+}  // namespace conceptd::pretrain

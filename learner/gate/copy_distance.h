@@ -6,7 +6,7 @@
 #pragma once
 #include "diffusion/torch.h"
 
-namespace conceptd::evaluate {
+namespace conceptd::learner {
 using torch::Tensor;
 
 struct CopyDistance {
@@ -17,4 +17,4 @@ struct CopyDistance {
 // wrong.
 CopyDistance copy_distance(const Tensor& pictures, const Tensor& photos);
 
-}  // namespace conceptd::evaluate
+}  // namespace conceptd::learner
