@@ -10,7 +10,7 @@ namespace conceptd::pack {
 namespace {
 
 constexpr std::size_t kBlock = 512, kNameSize = 100, kSizeAt = 124, kSizeDigits = 11, kChecksumAt = 148, kTypeAt = 156;
-constexpr std::uint64_t kSizeMax = (std::uint64_t{1} << 33) - 1;  // eleven octal digits
+[[maybe_unused]] constexpr std::uint64_t kSizeMax = (std::uint64_t{1} << 33) - 1;  // eleven octal digits
 
 Error broken(const std::string& what) { return Error(Code::invalid, "this is no pack: " + what, "pack"); }
 

@@ -22,7 +22,7 @@ TEST(Trial, AsksInPlacesThatNoPhotoShowsAndBesideAnotherShape) {
     texts.insert(prompt.text);
     for (const auto& photo : held.scenes) EXPECT_NE(photo.background, prompt.background) << prompt.text;
     EXPECT_NE(prompt.text.find("{}"), std::string::npos);
-    if (prompt.companion) EXPECT_NE(prompt.companion->shape, held.instance.shape) << prompt.text;
+    EXPECT_FALSE(prompt.companion && prompt.companion->shape == held.instance.shape) << prompt.text;
   }
   EXPECT_EQ(texts.size(), 20u) << "no prompt twice";
 }
@@ -46,7 +46,8 @@ TEST(Trial, MeasuresWhatIsThere) {
   Evaluator judge(CONCEPTD_SOURCE_DIR "/models/evaluator");
   HeldOutCase held(20, 4), other(2, 4);
   const auto prompts = trial_prompts(held);
-  TrialReferences references{.renders = held.references(judge), .photos_identity = judge.net(held.photos).identity};
+  TrialReferences references{
+      .renders = held.references(judge), .photos_identity = judge.net(held.photos).identity, .plain_towers = {}};
   const auto right = photographed(held, prompts, true);
   references.plain_towers = judge.towers.of_pictures(right);
   const auto own = measure_trial(judge, held, prompts, right, 1, references);
