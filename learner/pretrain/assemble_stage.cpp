@@ -46,6 +46,14 @@ void assemble(const StageOptions& options) {
              {{"templates", {"a {}", "a photo of a {}"}},
               {"places", std::vector<std::string>(places.begin(), places.end())},
               {"min_snr", kMinSnr}});
+  write_json(options.out / "gate.json",  // bounds: docs/gate.md
+             {{"judge", "../evaluator"},
+              {"prompts", {"a {} on the beach", "a {} in the snow", "a {} on a table", "a {} at night"}},
+              {"seeds", 2},
+              {"identity_gain_min", .05},
+              {"fidelity_drop_max", .1},
+              {"identity_loss_max", .05},
+              {"fidelity_loss_max", .04}});
   auto random = task_random(options.seed + 0xc0, 0, 0);
   std::vector<std::string> captions;
   for (int k = 0; k < kCaptions; ++k)
