@@ -14,7 +14,7 @@ namespace {
 void pass_gate(learner::Gate& gate, diffusion::ModelBundle& bundle, const LearnOrder& order,
                const learner::Learned& learned, const torch::Tensor& photos, const WorkerVoice& voice,
                WorkerResult& result) {
-  WorkerProgress said{.eta_s = 0, .message = "judging what was learnt"};
+  WorkerProgress said{.loss = learned.metrics.value("loss_last", 0.), .eta_s = 0, .message = "judging what was learnt"};
   said.step = said.steps = learned.delta.settings.value("steps", std::int64_t{0});
   std::optional<diffusion::Delta> published;
   if (!order.published.empty()) published = diffusion::parse_delta(order.published, "the published version");
