@@ -14,7 +14,8 @@ std::string status_of(const registry::ConceptRecord& record, const LiveConcept* 
   if (record.active_job && last_job) return last_job->state == registry::JobState::running ? "learning" : "queued";
   if (live) return live->problem.empty() ? "live" : "unusable";
   if (record.imported && record.photos.empty()) return "staged";
-  return last_job && last_job->state == registry::JobState::failed ? "failed" : "waiting";
+  if (last_job && last_job->state == registry::JobState::failed) return "failed";
+  return record.newest_version > 0 ? "unpublished" : "waiting";
 }
 
 }  // namespace

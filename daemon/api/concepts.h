@@ -70,7 +70,7 @@ struct VersionInfo {
 struct ConceptSummary {
   std::string name{};
   std::string class_word{};  // "class"
-  std::string status{};      // live, learning, queued, failed, unusable, waiting, staged
+  std::string status{};      // live, learning, queued, failed, unpublished, unusable, waiting, staged
   int photos = 0;
   std::optional<int> live_version{};
   std::optional<int> pinned_version{};  // learning does not move it

@@ -48,6 +48,7 @@ TEST_F(Jobs, WhatTheGateRefusesIsKeptAndNotPublished) {
   EXPECT_EQ(job.state, "done");
   EXPECT_EQ(job.published, false);
   EXPECT_EQ(job.refused, "likeness to its photos is 0.100");
+  EXPECT_EQ(show("poor").summary.status, "unpublished");
   EXPECT_EQ(status().state.id, 0);
   const auto [status_code, why] = refused("generate", {{"prompt", "a <poor>"}});
   EXPECT_EQ(status_code, 409);
