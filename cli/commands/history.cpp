@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 #include <ostream>
 
@@ -28,7 +29,12 @@ int history(const Context& context, const std::string& name) {
                         (version.overridden ? " (overridden)" : "") +
                         (version.erased_at ? " (erased " + human_time(*version.erased_at) + ")" : "")});
   print_table(context.out, rows);
-  context.out << "* is live. Another one: conceptctl rollback " << name << " --to VERSION\n";
+  const auto is_live = [](const api::VersionInfo& version) { return version.live; };
+  if (std::any_of(history.versions.begin(), history.versions.end(), is_live))
+    context.out << "* is live. Another one: conceptctl rollback " << name << " --to VERSION\n";
+  else
+    context.out << "None is live. <" << name << "@VERSION> in a prompt draws one; conceptctl promote " << name
+                << "@VERSION publishes it\n";
   return 0;
 }
 
