@@ -51,7 +51,30 @@ void ask_queue(const Job& job, const char* trouble, Say&& say) {
   }
 }
 
-LearnOrder order_for(registry::Registry& registry, const Model& model, const Job& job, const RunnerSettings& runner) {
+// Of what is published in a state; null: the concept is not in it.
+const registry::StateEntry* entry_of(const registry::State& state, const std::string& name) {
+  const auto found = state.entries.find(name);
+  return found == state.entries.end() ? nullptr : &found->second;
+}
+
+std::optional<int> version_in(const registry::State& state, const std::string& name) {
+  const auto* entry = entry_of(state, name);
+  return entry ? std::optional(entry->version) : std::nullopt;
+}
+
+// Empty where its bytes are damaged: learning again is how that is mended.
+std::string readable(const registry::Registry& registry, const registry::StateEntry& live, const Job& job) {
+  try {
+    return registry.delta(live.delta);
+  } catch (const Error& error) {
+    if (error.code() != Code::corrupt) throw;
+    spdlog::warn("job {} ({}): judged without the published version: {}", job.id, job.name, error.what());
+    return {};
+  }
+}
+
+LearnOrder order_for(registry::Registry& registry, const Model& model, const Job& job, const RunnerSettings& runner,
+                     const registry::State& head) {
   const LearnSettings settings = learn_settings(job);
   const registry::ConceptRecord record = registry.show(registry::ConceptName::parse(job.name));
   LearnOrder order{.job = job.id,
@@ -67,10 +90,8 @@ LearnOrder order_for(registry::Registry& registry, const Model& model, const Job
                    .memory_bytes_max = runner.memory_bytes_max,
                    .checkpoint = registry.jobs().checkpoint(job.id),
                    .gate = runner.gate};
-  const auto head = registry.head();
-  if (const auto live = head->entries.find(job.name);
-      live != head->entries.end() && live->second.base_fingerprint == order.base_fingerprint)
-    order.published = registry.delta(live->second.delta);
+  const auto* live = entry_of(head, job.name);
+  if (live && live->base_fingerprint == order.base_fingerprint) order.published = readable(registry, *live, job);
   for (const registry::Photo& photo : record.photos) order.photos.push_back(registry.photo(photo.digest));
   return order;
 }
@@ -170,10 +191,9 @@ void JobRunner::run_job(const Job& job) {
   std::optional<Error> failure;
   bool again = false;
   try {
-    const std::int64_t head = registry_.head()->id;
-    const std::optional<int> parent = registry_.show(registry::ConceptName::parse(job.name)).live_version;
+    const auto head = registry_.head();
     WorkerProcess worker(settings_.worker_command);
-    const std::string order = pack(ToWorker(order_for(registry_, model_, job, settings_)));
+    const std::string order = pack(ToWorker(order_for(registry_, model_, job, settings_, *head)));
     try {
       worker.channel().send(order);
     } catch (const Error&) {
@@ -181,7 +201,7 @@ void JobRunner::run_job(const Job& job) {
     }
     WorkerResult result = supervise(job, worker);
     worker.end(kPatience);
-    commit(job, head, parent, std::move(result));
+    commit(job, *head, std::move(result));
     return;
   } catch (const Abandoned& abandoned) {
     spdlog::info("job {} ({}): {}", job.id, job.name, abandoned.stopping ? "goes back to the queue" : "was cancelled");
@@ -267,7 +287,8 @@ WorkerResult JobRunner::supervise(const Job& job, WorkerProcess& worker) {
   }
 }
 
-void JobRunner::commit(const Job& job, std::int64_t head, std::optional<int> parent, WorkerResult result) {
+void JobRunner::commit(const Job& job, const registry::State& head, WorkerResult result) {
+  const auto parent = version_in(head, job.name);
   const DeltaHandle usable = model_.load(result.delta, "what " + job.name + " learnt");
   if (!usable) throw Error(Code::internal, "the delta could not be loaded");
   registry::CommitRequest request{
@@ -284,7 +305,7 @@ void JobRunner::commit(const Job& job, std::int64_t head, std::optional<int> par
                   .verdict = result.accepted ? registry::Verdict::accepted : registry::Verdict::rejected,
                   .verdict_reason = std::move(result.verdict_reason),
                   .preview_png = preview(job.id).value_or("")},
-      .expected_head = head,
+      .expected_head = head.id,
       .actor = "conceptd",
       .reason = "learnt " + job.name};
   for (int rebase = 0;;) {
@@ -314,9 +335,7 @@ void JobRunner::commit(const Job& job, std::int64_t head, std::optional<int> par
     }
     // Where another concept moved the head, the delta and its verdict hold on the new one too.
     const auto& moved = *std::get<registry::Conflict>(*outcome).head;
-    const auto live = moved.entries.find(job.name);
-    const auto live_version = live == moved.entries.end() ? std::nullopt : std::optional(live->second.version);
-    if (live_version != parent)
+    if (version_in(moved, job.name) != parent)
       throw Error(Code::unavailable,
                   job.name + " was published otherwise while this version was judged beside the old one");
     if (++rebase > kRebasesMax)

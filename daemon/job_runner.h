@@ -59,7 +59,8 @@ class JobRunner {
   bool beat(const registry::Job& job, const registry::Progress& progress);
   void keep(const registry::Job& job, const std::string& checkpoint);
   std::optional<WorkerResult> take(const registry::Job& job, const std::string& bytes);  // one message
-  void commit(const registry::Job& job, std::int64_t head, std::optional<int> parent, WorkerResult result);
+  // head: the state when the order was made, which the verdict holds against.
+  void commit(const registry::Job& job, const registry::State& head, WorkerResult result);
   void note(const registry::Progress& progress);
 
   // Constant after construction.

@@ -1,5 +1,6 @@
 #include "learner/photo_prompts.h"
 
+#include "learner/template.h"
 #include "learner/workers.h"
 
 namespace conceptd::learner {
@@ -44,7 +45,7 @@ PhotoPrompts::PhotoPrompts(diffusion::ModelBundle& bundle, const PhotoLatents& p
     const auto ids = fill_templates(bundle, texts, class_word).class_ids;
     places_ = best_prompt(bundle, photos, schedule, bundle.text_encoder(ids, base).last_hidden_state, first, seed);
   }
-  for (auto& text : texts) text.replace(text.find("{}"), 2, said);
+  for (auto& text : texts) text = filled(text, said);
   all_ = fill_templates(bundle, texts, class_word);
 }
 

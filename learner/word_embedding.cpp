@@ -1,4 +1,5 @@
 #include "learner/word_embedding.h"
+#include "learner/template.h"
 
 namespace conceptd::learner {
 using diffusion::Placeholder;
@@ -24,7 +25,7 @@ Prompts fill_templates(const diffusion::ModelBundle& bundle, const std::vector<s
   std::vector<diffusion::Encoding> ids, class_ids;
   std::vector<int64_t> position;
   for (auto text : templates) {
-    text.replace(text.find("{}"), 2, sign);
+    text = filled(text, sign);
     ids.push_back(bundle.tokenizer.encode(text, mine));
     class_ids.push_back(bundle.tokenizer.encode(text, plain));
     const auto& row = ids.back().ids;

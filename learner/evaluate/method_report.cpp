@@ -12,6 +12,7 @@
 #include "learner/evaluate/kept_deltas.h"
 #include "learner/evaluate/trial.h"
 #include "learner/pretrain/scenes.h"
+#include "learner/template.h"
 
 namespace conceptd::evaluate {
 
@@ -67,11 +68,8 @@ class Bench {
   Tensor drawn(const std::string& words, const std::shared_ptr<const diffusion::EditSet>& edits,
                std::uint64_t further = 0) {
     std::vector<std::string> texts;
-    for (const auto& prompt : prompts_) {
-      std::string text = prompt.text;
-      text.replace(text.find("{}"), 2, words);
-      texts.insert(texts.end(), static_cast<std::size_t>(plan_.seeds), text);
-    }
+    for (const auto& prompt : prompts_)
+      texts.insert(texts.end(), static_cast<std::size_t>(plan_.seeds), learner::filled(prompt.text, words));
     return draw(bundle_, texts, edits, held_.first_seed + further, drawing_);
   }
   // The scenes that the prompts ask for, photographed.

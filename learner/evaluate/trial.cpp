@@ -8,6 +8,7 @@
 #include "learner/gate/copy_distance.h"
 #include "learner/pretrain/scenes.h"
 #include "learner/pretrain/stages.h"
+#include "learner/template.h"
 
 namespace conceptd::evaluate {
 
@@ -17,11 +18,6 @@ constexpr std::uint64_t kFisherSeed = 0xf15e;
 
 std::string phrase(int background) {
   return std::string(world::background_phrases()[static_cast<std::size_t>(background)]);
-}
-
-std::string filled(const TrialPrompt& prompt, const std::string& words) {
-  std::string text = prompt.text;
-  return text.replace(text.find("{}"), 2, words);
 }
 
 // Of pairs of seeds of one prompt.
@@ -67,7 +63,7 @@ nlohmann::json measure_trial(Evaluator& judge, const HeldOutCase& held, const st
   std::vector<std::string> captions;
   for (std::size_t k = 0; k < seen.size(); ++k) {
     const auto& prompt = prompts.at(k / static_cast<std::size_t>(seeds));
-    captions.push_back(filled(prompt, held.word));
+    captions.push_back(learner::filled(prompt.text, held.word));
     background.count(seen[k].background == prompt.background);
     if (!prompt.companion) continue;
     const auto both = truth_of({.objects = {{.instance = held.instance}, {.instance = *prompt.companion}}});

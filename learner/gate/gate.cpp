@@ -12,15 +12,11 @@
 #include "diffusion/text_to_image.h"
 #include "diffusion/token_covariance.h"
 #include "learner/gate/copy_distance.h"
+#include "learner/template.h"
 #include "learner/workers.h"
 
 namespace conceptd::learner {
 namespace {
-
-std::string filled(const std::string& prompt, const std::string& words) {
-  std::string text = prompt;
-  return text.replace(text.find("{}"), 2, words);
-}
 
 // Workers ask in turn; once one was told to stop, so are the others.
 class BeforeStep : public diffusion::Steering {
