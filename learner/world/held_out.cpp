@@ -37,8 +37,7 @@ HeldOut draw(int number, int shape, const std::vector<HeldOut>& earlier) {
                         .badge = turn == 2 || turn == 4 ? 1. : 0.,
                         .two_objects = 0};
   Random random(kDrawSeed + static_cast<std::uint64_t>(number));
-  char name[16];
-  std::snprintf(name, sizeof name, "held-%02d", number);
+  const std::string name = (number < 10 ? "held-0" : "held-") + std::to_string(number);
   for (;;) {  // two of one shape must not share their body's colour
     HeldOut held{name, draw_instance(random, breadth, shape)};
     const bool fresh = std::none_of(earlier.begin(), earlier.end(), [&](const HeldOut& other) {
