@@ -53,6 +53,7 @@ struct PictureOrder {
   std::vector<DeltaHandle> deltas{};
   std::uint64_t seed = 0;
   GateDial gate{};
+  std::string key_lock = "local";  // of api::kKeyLocks
 };
 
 // What pictures of one batch have in common.

@@ -106,9 +106,9 @@ std::vector<std::string> warnings_about(const Model& model, const api::GenerateR
     warnings.push_back("the base model has no word of its own for " + unknown + " and reads it in pieces");
   if (const std::string dropped = model.dropped_text(prompt.text); !dropped.empty())
     warnings.push_back("the prompt is longer than the base model reads; left out: " + dropped);
-  const std::string ungated = "only concepts of perfusion have a gate, and the prompt names none";
-  if ((request.gate_bias || request.gate_temperature) && std::none_of(used.begin(), used.end(), has_a_gate))
-    warnings.push_back(ungated);
+  const std::string ungated = "only concepts of perfusion have a gate and locked keys, and the prompt names none";
+  const bool asked = request.gate_bias || request.gate_temperature || request.key_lock;
+  if (asked && std::none_of(used.begin(), used.end(), has_a_gate)) warnings.push_back(ungated);
   return warnings;
 }
 
@@ -141,7 +141,8 @@ Draft draft_of(const Services& services, const api::GenerateRequest& request, co
                       .base = facts.name,
                       .base_fingerprint = facts.fingerprint,
                       .gate_bias = request.gate_bias,
-                      .gate_temperature = request.gate_temperature};
+                      .gate_temperature = request.gate_temperature,
+                      .key_lock = request.key_lock};
   draft.answer = {.prompt = request.prompt,
                   .state = live.state->id,
                   .concepts = std::move(used),
@@ -181,6 +182,10 @@ void generate(const Services& services, const HttpRequest& http, const Respond& 
   if (mentions_concepts(negative))
     throw Error(Code::invalid, "a concept cannot stand in the negative prompt", "negative_prompt");
 
+  const auto& locks = api::kKeyLocks;
+  if (request.key_lock && std::find(locks.begin(), locks.end(), *request.key_lock) == locks.end())
+    throw Error(Code::invalid, "key_lock is local, global or global_edited", "key_lock");
+
   // The state is taken once: whatever is published meanwhile, these pictures are of this one.
   const std::shared_ptr<const LiveState> live = services.live.now();
   Resolved resolved = resolve(services, *live, prompt);
@@ -195,7 +200,8 @@ void generate(const Services& services, const HttpRequest& http, const Respond& 
                            .negative_prompt = negative,
                            .deltas = resolved.deltas,
                            .seed = static_cast<std::uint64_t>(draft->seed + i),
-                           .gate = {.bias = request.gate_bias, .temperature = request.gate_temperature}});
+                           .gate = {.bias = request.gate_bias, .temperature = request.gate_temperature},
+                           .key_lock = request.key_lock.value_or("local")});
   task.done = [draft, respond](const Made& made) {
     HttpResponse response;
     try {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <tuple>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -50,9 +51,10 @@ class Prompts {
     for (const DeltaHandle& delta : deltas) sets.push_back(dialled(static_cast<const TorchDelta&>(*delta).edits, gate));
     return known = sets.size() == 1 ? sets.front() : std::make_shared<EditSet>(together(sets));
   }
-  const diffusion::PreparedPrompt& prepared(const std::string& text, const Edits& edits) {
-    diffusion::PreparedPrompt& known = prepared_[{text, edits.get()}];
-    if (!known.context.defined()) known = diffusion::prepare_prompt(bundle_, text, edits);
+  const diffusion::PreparedPrompt& prepared(const std::string& text, const Edits& edits,
+                                            diffusion::KeyLock lock = diffusion::KeyLock::local) {
+    diffusion::PreparedPrompt& known = prepared_[{text, edits.get(), lock}];
+    if (!known.context.defined()) known = diffusion::prepare_prompt(bundle_, text, edits, lock);
     return known;
   }
 
@@ -87,7 +89,7 @@ class Prompts {
   diffusion::ModelBundle& bundle_;
   const diffusion::TokenCovariance* const covariance_;
   std::map<std::pair<std::vector<DeltaHandle>, GateDial>, Edits> edits_;
-  std::map<std::pair<std::string, const EditSet*>, diffusion::PreparedPrompt> prepared_;
+  std::map<std::tuple<std::string, const EditSet*, diffusion::KeyLock>, diffusion::PreparedPrompt> prepared_;
 };
 
 class TorchModel final : public Model {
@@ -161,7 +163,8 @@ class TorchModel final : public Model {
                                           .height = sampling.height,
                                           .width = sampling.width};
     for (const PictureOrder& order : orders) {
-      const auto& prompt = prompts.prepared(order.prompt, prompts.edits_of(order.deltas, order.gate));
+      const auto lock = diffusion::key_locks().at(order.key_lock);
+      const auto& prompt = prompts.prepared(order.prompt, prompts.edits_of(order.deltas, order.gate), lock);
       request.rows.push_back({.context = prompt.context,
                               .negative_context = prompts.prepared(order.negative_prompt, nullptr).context,
                               .edits = prompt.edits,

@@ -390,7 +390,8 @@ EditSet delta_edits(const Delta& delta, const DeltaBase& base, const GateChoice&
   check_delta(delta, base);
   if (is_infusion(delta)) return infusion_edits(delta, base);
   EditSet set;
-  set.tokens.push_back({delta.placeholder, delta.tensors.at(kWordTensor)});
+  set.tokens.push_back(
+      {delta.placeholder, delta.tensors.at(kWordTensor), is_perfusion(delta) ? delta.class_word : std::string()});
   for (const auto& [site, widths] : base.projections) {
     const auto down = delta.tensors.find(kDownPrefix + site);
     if (down != delta.tensors.end())

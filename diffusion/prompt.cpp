@@ -50,6 +50,44 @@ std::shared_ptr<const EditSet> placed(const std::shared_ptr<const EditSet>& edit
   return set;
 }
 
+// A text as the text encoder will read it.
+struct Reading {
+  std::vector<Placeholder> placeholders;
+  std::vector<Tensor> rows;             // (k, c) each
+  std::map<int64_t, int64_t> word_ids;  // of a stand-in: the vocabulary's id that the encoder reads
+  Encoding encoding;
+
+  Reading(const ModelBundle& bundle, const std::string& text, const std::vector<TokenEmbedding>& tokens) {
+    auto next_id = bundle.first_placeholder_id(), stand_in = next_id;
+    for (const auto& token : tokens) stand_in += token.rows.defined() ? token.rows.size(0) : 0;
+    for (const auto& token : tokens) {
+      auto& ids = placeholders.emplace_back(Placeholder{token.placeholder, {}}).ids;
+      if (token.rows.defined()) {
+        for (int64_t k = 0; k < token.rows.size(0); ++k) ids.push_back(next_id++);
+        rows.push_back(token.rows.to(torch::kFloat));
+      } else {  // ids of its own, so that it is told from the same word elsewhere in the text
+        for (const auto id : bundle.tokenizer.token_ids(token.words)) word_ids[ids.emplace_back(stand_in++)] = id;
+      }
+    }
+    for (const auto& span : placeholder_spans(text)) {
+      const auto is_it = [&](const Placeholder& known) { return known.text == span; };
+      if (std::none_of(placeholders.begin(), placeholders.end(), is_it))
+        throw Error(Code::invalid, span + " is not one of this request's concepts", "prompt");
+    }
+    encoding = bundle.tokenizer.encode(text, placeholders);
+  }
+
+  Tensor encoded(ModelBundle& bundle, const std::shared_ptr<const EditSet>& edits) const {  // (n, c)
+    auto read = encoding;
+    for (auto& id : read.ids) {
+      if (const auto it = word_ids.find(id); it != word_ids.end()) id = it->second;
+    }
+    Edited adapt({edits});
+    const ClipTextOptions options{.placeholder_rows = rows.empty() ? Tensor() : torch::cat(rows)};
+    return bundle.text_encoder(ids_tensor({&read, 1}), adapt, options).last_hidden_state[0];
+  }
+};
+
 }  // namespace
 
 std::vector<std::string> placeholder_spans(std::string_view text) {
@@ -64,45 +102,36 @@ std::vector<std::string> placeholder_spans(std::string_view text) {
   return spans;
 }
 
-PreparedPrompt prepare_prompt(ModelBundle& bundle, const std::string& text,
-                              const std::shared_ptr<const EditSet>& edits) {
+const std::map<std::string, KeyLock>& key_locks() {
+  static const std::map<std::string, KeyLock> g_locks{
+      {"local", KeyLock::local}, {"global", KeyLock::global}, {"global_edited", KeyLock::global_edited}};
+  return g_locks;
+}
+
+PreparedPrompt prepare_prompt(ModelBundle& bundle, const std::string& text, const std::shared_ptr<const EditSet>& edits,
+                              KeyLock lock) {
   const torch::NoGradGuard no_grad;
-  const auto tokens = edits ? edits->tokens : std::vector<TokenEmbedding>{};
-  std::vector<Placeholder> placeholders;
-  std::vector<Tensor> rows;             // (k, c) each
-  std::map<int64_t, int64_t> word_ids;  // of a stand-in: the vocabulary's id that the encoder reads
-  auto next_id = bundle.first_placeholder_id(), stand_in = next_id;
-  for (const auto& token : tokens) stand_in += token.rows.defined() ? token.rows.size(0) : 0;
-  for (const auto& token : tokens) {
-    auto& ids = placeholders.emplace_back(Placeholder{token.placeholder, {}}).ids;
-    if (token.rows.defined()) {
-      for (int64_t k = 0; k < token.rows.size(0); ++k) ids.push_back(next_id++);
-      rows.push_back(token.rows.to(torch::kFloat));
-    } else {  // ids of its own, so that it is told from the same word elsewhere in the text
-      for (const auto id : bundle.tokenizer.token_ids(token.words)) word_ids[ids.emplace_back(stand_in++)] = id;
-    }
-  }
-  for (const auto& span : placeholder_spans(text)) {
-    if (std::none_of(placeholders.begin(), placeholders.end(), [&](const auto& known) { return known.text == span; })) {
-      throw Error(Code::invalid, span + " is not one of this request's concepts", "prompt");
-    }
-  }
-  auto encoding = bundle.tokenizer.encode(text, placeholders);
-  PreparedPrompt prepared{.dropped_text = encoding.dropped_text};
-  for (const auto& placeholder : placeholders) {
-    for (std::size_t k = 0; k < encoding.ids.size(); ++k) {
+  auto tokens = edits ? edits->tokens : std::vector<TokenEmbedding>{};
+  const Reading reading(bundle, text, tokens);
+  PreparedPrompt prepared{.dropped_text = reading.encoding.dropped_text};
+  for (const auto& placeholder : reading.placeholders) {
+    for (std::size_t k = 0; k < reading.encoding.ids.size(); ++k) {
       const auto& ids = placeholder.ids;
-      if (std::find(ids.begin(), ids.end(), encoding.ids[k]) == ids.end()) continue;
+      if (std::find(ids.begin(), ids.end(), reading.encoding.ids[k]) == ids.end()) continue;
       prepared.positions[placeholder.text].push_back(static_cast<int64_t>(k));
     }
   }
-  prepared.edits = placed(edits, placeholders, encoding.ids);
-  for (auto& id : encoding.ids) {
-    if (const auto it = word_ids.find(id); it != word_ids.end()) id = it->second;
+  prepared.edits = placed(edits, reading.placeholders, reading.encoding.ids);
+  prepared.context = reading.encoded(bundle, prepared.edits);
+  const auto is_locked = [](const TokenEmbedding& token) { return token.rows.defined() && !token.words.empty(); };
+  if (lock != KeyLock::local && std::any_of(tokens.begin(), tokens.end(), is_locked)) {
+    for (auto& token : tokens)
+      if (is_locked(token)) token.rows = Tensor();
+    auto set = std::make_shared<EditSet>(*prepared.edits);
+    set->key_context = Reading(bundle, text, tokens).encoded(bundle, prepared.edits);
+    set->key_edits = lock == KeyLock::global_edited;
+    prepared.edits = std::move(set);
   }
-  Edited adapt({prepared.edits});
-  const ClipTextOptions options{.placeholder_rows = rows.empty() ? Tensor() : torch::cat(rows)};
-  prepared.context = bundle.text_encoder(ids_tensor({&encoding, 1}), adapt, options).last_hidden_state[0];
   return prepared;
 }
 

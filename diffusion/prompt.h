@@ -24,11 +24,18 @@ struct PreparedPrompt {
 // each once, in order. A lone < is text.
 std::vector<std::string> placeholder_spans(std::string_view text);
 
+// Where Perfusion's concepts of a prompt look from (perfusion_and_infusion.md, A2.2). local: each concept's own token
+// has the key of its class word. global: every key is the frozen layer's of the prompt with class words in the
+// concepts' places; global_edited: of the edited layer, as one re-implementation has it. Concepts of other methods keep
+// their own words there; without a concept of Perfusion all three are one.
+enum class KeyLock { local, global, global_edited };
+const std::map<std::string, KeyLock>& key_locks();  // by those names
+
 // `edits` may be null: the frozen text encoder. Its tokens give the placeholders; edits at the text encoder's own sites
 // are applied. A residual stands at every occurrence of its placeholder, at the last token of each. Error{invalid}
 // names a span in the text that no placeholder of `edits` is, or a residual's placeholder that the text, as far as the
 // encoder reads it, does not name.
 PreparedPrompt prepare_prompt(ModelBundle& bundle, const std::string& text,
-                              const std::shared_ptr<const EditSet>& edits = nullptr);
+                              const std::shared_ptr<const EditSet>& edits = nullptr, KeyLock lock = KeyLock::local);
 
 }  // namespace conceptd::diffusion

@@ -68,7 +68,7 @@ class GuidedBatch {
       rescale.push_back(static_cast<float>(row.guidance_rescale));
       any_rescale_ |= row.guidance_rescale > 0;
     }
-    edits_ = without_residuals(edits_);
+    edits_ = for_another_prompt(edits_);
     for (const auto& row : request.rows) {
       contexts.push_back(row.context);
       edits_.push_back(row.edits);

@@ -103,6 +103,11 @@ void define_generate(CLI::App& app, Context& context) {
   command->add_option("--gate-bias", options->request.gate_bias,
                       "Of Perfusion's gates: less shows more of the thing and less of the prompt (its own: 0.7)");
   command->add_option("--gate-temperature", options->request.gate_temperature, "How softly they open (0.15)");
+  command
+      ->add_option("--key-lock", options->request.key_lock,
+                   "What Perfusion's concepts look from: local, their own words; global, the whole prompt with class "
+                   "words in their places")
+      ->type_name("local|global");
   command->add_option("--count", options->request.count, "How many pictures");
   command->add_option("--size", options->size, "As in 64x64 (default: the base model's)")->type_name("WxH");
   command->add_option("--sampler", options->request.sampler, "conceptctl status lists them");

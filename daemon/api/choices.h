@@ -12,6 +12,8 @@ inline constexpr std::array<std::string_view, 5> kMethods{"perfusion", "textual_
 inline constexpr std::array<std::string_view, 9> kSamplers{
     "ddim",    "ddpm", "euler", "euler_karras", "dpmpp_2m", "dpmpp_2m_karras", "dpmpp_2m_sde", "dpmpp_2m_sde_karras",
     "dpmpp_3m"};
+// Where Perfusion's concepts look from: diffusion::KeyLock.
+inline constexpr std::array<std::string_view, 3> kKeyLocks{"local", "global", "global_edited"};
 inline constexpr std::array<std::string_view, 3> kGateModes{"block", "warn", "off"};
 inline constexpr std::array<std::string_view, 4> kRoles{"viewer", "creator", "operator", "admin"};
 

@@ -25,6 +25,7 @@ struct GenerateRequest {
   // the rest of the prompt. Other methods have no gate.
   std::optional<double> gate_bias{};
   std::optional<double> gate_temperature{};
+  std::optional<std::string> key_lock{};  // of kKeyLocks; not given: local
 };
 
 struct UsedConcept {
@@ -73,6 +74,7 @@ struct Provenance {
   std::string base_fingerprint{};
   std::optional<double> gate_bias{};
   std::optional<double> gate_temperature{};
+  std::optional<std::string> key_lock{};
 };
 
 inline constexpr const char* kProvenanceKey = "conceptd";    // JSON of Provenance

@@ -22,7 +22,7 @@ Tensor row_numbers(const std::vector<int64_t>& which, std::size_t rows) {  // un
 Edited::Rows frozen_rows(const Edited::Rows& rows, const std::vector<int64_t>& which) {
   Edited::Rows twins;
   for (const auto row : which) twins.push_back(rows[static_cast<std::size_t>(row)]);
-  return without_residuals(twins, Residuals::keeping_maps);
+  return of_frozen_stream(twins);
 }
 
 // In the strides of `all`: products over other strides are rounded otherwise, and the other rows would notice.

@@ -18,6 +18,8 @@ void add_edits(EditSet& set, const EditSet& more) {
 }
 
 namespace {
+bool is_cross_key(const Site& site) { return site.path.ends_with(".attn2.to_k"); }
+
 bool same_gates(const std::vector<RankOne>& a, const std::vector<RankOne>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const RankOne& p, const RankOne& q) {
     return p.key.is_same(q.key) && p.input.is_same(q.input) && p.bias == q.bias && p.temperature == q.temperature;
@@ -28,7 +30,8 @@ bool same_gates(const std::vector<RankOne>& a, const std::vector<RankOne>& b) {
 Edited::Edited(Rows rows) : batch_(rows.size()) {
   std::map<const EditSet*, std::vector<int64_t>> where;
   for (std::size_t k = 0; k < rows.size(); ++k) {
-    if (rows[k] && !rows[k]->sites.empty()) where[rows[k].get()].push_back(static_cast<int64_t>(k));
+    if (rows[k] && (!rows[k]->sites.empty() || rows[k]->key_context.defined()))
+      where[rows[k].get()].push_back(static_cast<int64_t>(k));
   }
   for (const auto& row : rows) {  // groups in the order of their first row
     const auto it = where.find(row.get());
@@ -58,14 +61,24 @@ Tensor Edited::linear(AdaptedLinearImpl& base, const Tensor& x) {
   }
   auto y = base.plain(x);
   for (std::size_t k = 0; k < groups_.size(); ++k) {
-    const auto it = groups_[k].edits->sites.find(base.site.path);
-    if (it == groups_[k].edits->sites.end()) continue;
+    const auto& set = *groups_[k].edits;
+    const auto it = set.sites.find(base.site.path);
+    const bool locked = set.key_context.defined() && is_cross_key(base.site);
+    if (it == set.sites.end() && !locked) continue;
     if (x.size(0) != static_cast<int64_t>(batch_)) {
       throw Error(Code::internal, "the batch at " + base.site.path + " has " + std::to_string(x.size(0)) +
                                       " rows, the adaptation " + std::to_string(batch_));
     }
     const auto& rows = groups_[k].rows;
-    const auto answer = edited(k, it->second, base, x, rows, rows.defined() ? y.index_select(0, rows) : y);
+    Tensor answer;
+    if (locked) {
+      const auto read = set.key_context.to(x.scalar_type()).unsqueeze(0);
+      answer = base.plain(read);
+      if (set.key_edits && it != set.sites.end()) answer = edited(k, it->second, base, read, {}, answer);
+      answer = answer.expand({rows.defined() ? rows.size(0) : x.size(0), -1, -1});
+    } else {
+      answer = edited(k, it->second, base, x, rows, rows.defined() ? y.index_select(0, rows) : y);
+    }
     y = rows.defined() ? y.index_copy(0, rows, answer) : answer;
   }
   if (keep) answers_.emplace(question, y);
@@ -92,26 +105,41 @@ const Gates& Edited::gates(std::size_t group, const std::vector<RankOne>& edits,
   return shared.gates;
 }
 
-Edited::Rows without_residuals(const Edited::Rows& rows, Residuals which) {
-  const auto goes = [&](const TokenResidual& edit) { return which == Residuals::all || edit.keeps_maps; };
+namespace {
+// Without the residuals that go, and without the key context unless it stays.
+template <class Goes>
+Edited::Rows what_is_left(const Edited::Rows& rows, const Goes& goes, bool keep_key_context) {
   std::map<const EditSet*, std::shared_ptr<const EditSet>> left;
   auto out = rows;
   for (auto& row : out) {
-    if (!row || !any_residual(*row, goes)) continue;
+    if (!row || (!any_residual(*row, goes) && (keep_key_context || !row->key_context.defined()))) continue;
     const auto [known, is_new] = left.try_emplace(row.get());
     if (is_new) {
       EditSet rest{.tokens = row->tokens, .sites = {}};
+      if (keep_key_context) rest.key_context = row->key_context, rest.key_edits = row->key_edits;
       for (const auto& [path, edits] : row->sites) {
         auto left_here = edits;
         std::erase_if(left_here.residual, goes);
         const bool any = !left_here.residual.empty() || !left_here.rank_one.empty() || !left_here.low_rank.empty();
         if (any) rest.sites.emplace(path, std::move(left_here));
       }
-      if (!rest.sites.empty()) known->second = std::make_shared<const EditSet>(std::move(rest));
+      if (!rest.sites.empty() || rest.key_context.defined())
+        known->second = std::make_shared<const EditSet>(std::move(rest));
     }
     row = known->second;
   }
   return out;
+}
+}  // namespace
+
+Edited::Rows of_frozen_stream(const Edited::Rows& rows) {
+  return what_is_left(
+      rows, [](const TokenResidual& edit) { return edit.keeps_maps; }, true);
+}
+
+Edited::Rows for_another_prompt(const Edited::Rows& rows) {
+  return what_is_left(
+      rows, [](const TokenResidual&) { return true; }, false);
 }
 
 }  // namespace conceptd::diffusion

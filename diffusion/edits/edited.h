@@ -50,9 +50,10 @@ class Edited : public Adaptation {
   std::map<std::pair<const AdaptedLinearImpl*, const void*>, Tensor> answers_;
 };
 
-enum class Residuals { all, keeping_maps };
-// The same rows without their token residuals, or without those that keep the maps. Rows that shared a set share one
-// still; a row of which nothing is left is null.
-Edited::Rows without_residuals(const Edited::Rows& rows, Residuals which = Residuals::all);
+// The same rows without their token residuals that keep the maps. Rows that shared a set share one still; a row of
+// which nothing is left is null.
+Edited::Rows of_frozen_stream(const Edited::Rows& rows);
+// The same rows for another prompt: without token residuals and key contexts, which belong to one prompt alone.
+Edited::Rows for_another_prompt(const Edited::Rows& rows);
 
 }  // namespace conceptd::diffusion

@@ -16,7 +16,7 @@ namespace conceptd::diffusion {
 struct TokenEmbedding {
   std::string placeholder;  // as written in a prompt: "<kettle-7>"
   Tensor rows;              // (k, c), one a placeholder token; undefined: as `words`
-  std::string words = {};   // "kettle"
+  std::string words = {};   // "kettle"; beside rows: what keys read where they are locked globally, or nothing
 };
 
 // Perfusion's key-locked, gated rank-one edit (perfusion_and_infusion.md, A2). `input` and `key` are one vector for all
@@ -53,6 +53,11 @@ struct SiteEdits {
 struct EditSet {
   std::vector<TokenEmbedding> tokens;  // read where the prompt is prepared; Edited does not look at them
   std::map<std::string, SiteEdits> sites;
+  // Perfusion's global key lock (A2.2): what every key layer of cross-attention reads in place of the row's prompt,
+  // (n, c) fp32, as the frozen layer; with key_edits, as the edited one. Undefined: the prompt. prepare_prompt()
+  // makes it.
+  Tensor key_context = {};
+  bool key_edits = false;
   bool empty() const { return tokens.empty() && sites.empty(); }
 };
 

@@ -57,7 +57,9 @@ Tensor draw_in_one_row(diffusion::ModelBundle& bundle, std::vector<std::string> 
 
 Tensor draw(diffusion::ModelBundle& bundle, const std::vector<std::string>& prompts,
             const std::shared_ptr<const diffusion::EditSet>& edits, std::uint64_t first_seed, const Drawing& drawing) {
-  const auto prepare = [&](std::size_t k) { return diffusion::prepare_prompt(bundle, prompts[k], edits); };
+  const auto prepare = [&](std::size_t k) {
+    return diffusion::prepare_prompt(bundle, prompts[k], edits, drawing.lock);
+  };
   return draw_rows(bundle, prompts.size(), prepare, first_seed, drawing);
 }
 

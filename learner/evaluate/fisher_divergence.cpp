@@ -53,7 +53,7 @@ FisherRow fisher_row(diffusion::ModelBundle& bundle, const std::string& prompt,
                      const std::shared_ptr<const diffusion::EditSet>& edits, const Tensor& original) {
   if (!diffusion::placeholder_spans(prompt).empty())
     throw Error(Code::invalid, "'" + prompt + "' names a concept; this measure is of prompts that do not", "prompt");
-  const auto in_force = diffusion::without_residuals({edits}).at(0);
+  const auto in_force = diffusion::for_another_prompt({edits}).at(0);
   const auto prepared = diffusion::prepare_prompt(bundle, prompt, in_force);
   return {.original = original,
           .frozen_context = diffusion::prepare_prompt(bundle, prompt).context,

@@ -15,14 +15,14 @@ namespace {
 struct Options {
   std::string base = "models/tiny-64", evaluator = "models/evaluator", dtype = "auto", settings = "{}";
   std::string ways = "bench/methods/ways.json";
-  std::filesystem::path out, grid, page;
+  std::filesystem::path out, grid, page, points, sheet;
   int threads = 0;
   int64_t prompts = 240, repeats = 3;
   evaluate::Drawing drawing;
   evaluate::ConceptPlan plan;
   evaluate::MethodPlan methods;
   std::vector<std::filesystem::path> results;
-  std::vector<std::string> against;
+  std::vector<std::string> against, sheet_things, sheet_ways;
 };
 
 diffusion::ModelBundle open_base(const Options& options) {
@@ -72,6 +72,9 @@ void sum_up(Options& options) {
   std::puts(table.c_str());
   if (!options.out.empty()) std::ofstream(options.out) << summary.dump(2) << "\n";
   if (!options.page.empty()) std::ofstream(options.page) << table;
+  if (!options.points.empty()) evaluate::write_points(summary, options.points);
+  if (!options.sheet.empty())
+    evaluate::write_sheet(options.methods.strips, options.sheet_things, options.sheet_ways, options.sheet);
 }
 }  // namespace
 
@@ -100,6 +103,8 @@ int main(int argc, char** argv) {
     drawing->add_option("--steps", options.drawing.steps);
     drawing->add_option("--guidance", options.drawing.guidance);
     drawing->add_option("--edit-negative", options.drawing.edit_negative, "edits in the unconditional half too; true");
+    drawing->add_option("--key-lock", options.drawing.lock, "of Perfusion: local, global or global_edited")
+        ->transform(CLI::CheckedTransformer(diffusion::key_locks()));
     drawing->add_option("--rescale", options.drawing.rescale, "of the guidance, 0..1");
   }
   for (auto* with_grid : {base, concepts})
@@ -127,6 +132,11 @@ int main(int argc, char** argv) {
   summary->add_option("results", options.results)->required();
   summary->add_option("--against", options.against, "ways that all are compared with, in pairs");
   summary->add_option("--page", options.page, "write the table here as Markdown");
+  summary->add_option("--points", options.points, "write it here for bench/methods/plot.gp");
+  summary->add_option("--sheet", options.sheet, "write a PNG of strips here: of every thing, every way");
+  summary->add_option("--strips", options.methods.strips, "where `methods` put them");
+  summary->add_option("--sheet-things", options.sheet_things);
+  summary->add_option("--sheet-ways", options.sheet_ways);
   CLI11_PARSE(app, argc, argv);
   try {
     run(options);

@@ -1,8 +1,8 @@
 #include <cstdio>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <optional>
-#include <set>
 
 #include "core/digest.h"
 #include "core/error.h"
@@ -19,7 +19,8 @@ namespace conceptd::evaluate {
 namespace {
 using nlohmann::json;
 
-// What has been measured so far: one line of JSON a thing and way. A line that a killed run left half is not counted.
+// What has been measured so far: one line of JSON a thing and way, with the way as it was then; so ways can be added to
+// a file, and none can change under its name. A line that a killed run left half is not counted.
 class Results {
  public:
   Results(std::filesystem::path path, std::string plan) : path_(std::move(path)), plan_(std::move(plan)) {
@@ -29,16 +30,22 @@ class Results {
       if (entry.is_discarded()) continue;
       if (entry.at("plan") != plan_)
         throw Error(Code::conflict, path_.string() + " holds results of another plan; name another file", "out");
-      done_.emplace(entry.at("thing"), entry.at("way"));
+      done_[{entry.at("thing"), entry.at("way")}] = entry.value("meaning", json());
     }
   }
-  bool has(const std::string& thing, const std::string& way) const { return done_.contains({thing, way}); }
-  void add(const std::string& thing, const std::string& way, json entry) {
-    entry["plan"] = plan_, entry["thing"] = thing, entry["way"] = way;
+  bool has(const std::string& thing, const std::string& way, const json& meaning) const {
+    const auto found = done_.find({thing, way});
+    if (found != done_.end() && found->second != meaning)
+      throw Error(Code::conflict, path_.string() + " has results of another '" + way + "'; give this one another name",
+                  "ways");
+    return found != done_.end();
+  }
+  void add(const std::string& thing, const std::string& way, const json& meaning, json entry) {
+    entry["plan"] = plan_, entry["thing"] = thing, entry["way"] = way, entry["meaning"] = meaning;
     std::ofstream out(path_, std::ios::app);
     out << entry.dump() + "\n" << std::flush;
     if (!out) throw Error(Code::exhausted, path_.string() + " could not be written", "out");
-    done_.emplace(thing, way);
+    done_[{thing, way}] = meaning;
     std::printf(
         "%s %-26s identity %.3f, fidelity %.3f, companion %.2f, background %.2f, wasserstein %.3f, fisher %.5f\n",
         thing.c_str(), way.c_str(), entry.at("embedding").get<double>(), entry.at("fidelity").get<double>(),
@@ -50,7 +57,7 @@ class Results {
  private:
   const std::filesystem::path path_;
   const std::string plan_;
-  std::set<std::pair<std::string, std::string>> done_;
+  std::map<std::pair<std::string, std::string>, json> done_;  // (thing, way) -> what that way was
 };
 
 // The bench for one thing: its prompts, its references, and what is drawn.
@@ -58,19 +65,19 @@ class Bench {
  public:
   Bench(diffusion::ModelBundle& bundle, Evaluator& judge, HeldOutCase& held, const MethodPlan& plan,
         const Drawing& drawing)
-      : bundle_(bundle), judge_(judge), held_(held), plan_(plan), drawing_(drawing), prompts_(trial_prompts(held)) {
+      : bundle_(bundle), judge_(judge), held_(held), plan_(plan), prompts_(trial_prompts(held)) {
     torch::NoGradGuard frozen;
     references_.renders = held.references(judge);
     references_.photos_identity = judge.net(held.photos).identity;
-    references_.plain_towers = judge.towers.of_pictures(drawn(held.word, nullptr));
+    references_.plain_towers = judge.towers.of_pictures(drawn(held.word, nullptr, drawing));
   }
 
-  Tensor drawn(const std::string& words, const std::shared_ptr<const diffusion::EditSet>& edits,
+  Tensor drawn(const std::string& words, const std::shared_ptr<const diffusion::EditSet>& edits, const Drawing& drawing,
                std::uint64_t further = 0) {
     std::vector<std::string> texts;
     for (const auto& prompt : prompts_)
       texts.insert(texts.end(), static_cast<std::size_t>(plan_.seeds), learner::filled(prompt.text, words));
-    return draw(bundle_, texts, edits, held_.first_seed + further, drawing_);
+    return draw(bundle_, texts, edits, held_.first_seed + further, drawing);
   }
   // The scenes that the prompts ask for, photographed.
   Tensor renders() {
@@ -104,7 +111,6 @@ class Bench {
   Evaluator& judge_;
   HeldOutCase& held_;
   const MethodPlan& plan_;
-  const Drawing& drawing_;
   const std::vector<TrialPrompt> prompts_;
   TrialReferences references_;
 };
@@ -115,33 +121,44 @@ void report_methods(diffusion::ModelBundle& bundle, diffusion::ModelBundle& exac
   const auto covariance = diffusion::TokenCovariance::of(bundle);
   const auto base = diffusion::DeltaBase::of(bundle, &covariance);
   const auto before = bundle.parameter_digest();
-  const json told{{"ways", plan.ways},      {"photos", plan.photos},        {"seeds", plan.seeds},
-                  {"steps", drawing.steps}, {"guidance", drawing.guidance}, {"base", bundle.fingerprint.hex()}};
+  const json told{{"photos", plan.photos},
+                  {"seeds", plan.seeds},
+                  {"steps", drawing.steps},
+                  {"guidance", drawing.guidance},
+                  {"base", bundle.fingerprint.hex()}};
   Results results(plan.out, Digest::of(told.dump()).short_hex());
   constexpr int64_t kFisherPrompts = 16, kFisherTimes = 10;
   std::optional<FisherPlan> fisher;
   for (int64_t c = plan.first; c < plan.first + plan.concepts; ++c) {
     HeldOutCase held(c, plan.photos);
     std::optional<Bench> bench;
-    const auto put = [&](const std::string& way, const std::function<json(Bench&)>& measure) {
-      if (results.has(held.name, way)) return;
+    const auto put = [&](const std::string& way, const json& meaning, const std::function<json(Bench&)>& measure) {
+      if (results.has(held.name, way, meaning)) return;
       if (!bench) bench.emplace(bundle, judge, held, plan, drawing);
-      results.add(held.name, way, measure(*bench));
+      results.add(held.name, way, meaning, measure(*bench));
     };
     const auto words = [&](const std::string& way, const std::string& said, std::uint64_t further) {
-      put(way, [&](Bench& on) { return on.measured(way, on.drawn(said, nullptr, further)); });
+      put(way, {}, [&](Bench& on) { return on.measured(way, on.drawn(said, nullptr, drawing, further)); });
     };
     words("class word", held.word, 0);
     words("class word, other seeds", held.word, 10'000'000);
     words("best description", held.description, 0);
-    put("real renders", [&](Bench& on) { return on.measured("real renders", on.renders()); });
+    put("real renders", {}, [&](Bench& on) { return on.measured("real renders", on.renders()); });
     for (const auto& [name, way] : plan.ways.items()) {
-      put(name, [&, &name = name, &way = way](Bench& on) {
+      put(name, way, [&, &name = name, &way = way](Bench& on) {
         learner::LearnContext context{.bundle = bundle};
-        const auto learnt = learn_or_recall(way.at("method"), held.request(way.value("settings", json::object())),
-                                            context, plan.deltas);
-        const auto edits = std::make_shared<const diffusion::EditSet>(diffusion::delta_edits(learnt.delta, base));
-        auto entry = on.measured(name, on.drawn("<" + held.name + ">", edits));
+        auto learnt = learn_or_recall(way.at("method"), held.request(way.value("settings", json::object())), context,
+                                      plan.deltas);
+        if (way.value("compact", false)) {  // what is drawn is what would be stored
+          learnt.delta.compact = true;
+          learnt.delta = diffusion::parse_delta(diffusion::delta_bytes(learnt.delta), held.name);
+        }
+        diffusion::GateChoice gate;
+        if (way.contains("gate_bias")) gate.bias = way.at("gate_bias").get<double>();
+        const auto edits = std::make_shared<const diffusion::EditSet>(diffusion::delta_edits(learnt.delta, base, gate));
+        auto drawn_so = drawing;
+        drawn_so.lock = diffusion::key_locks().at(way.value("key_lock", "local"));
+        auto entry = on.measured(name, on.drawn("<" + held.name + ">", edits, drawn_so));
         entry["seconds"] = learnt.seconds;
         entry["bytes"] = diffusion::delta_bytes(learnt.delta, torch::kHalf).size();
         if (!fisher) fisher.emplace(exact, kFisherPrompts, kFisherTimes, drawing);

@@ -6,6 +6,7 @@
 
 #include "diffusion/edits/edits.h"
 #include "diffusion/model_bundle.h"
+#include "diffusion/prompt.h"
 #include "learner/evaluate/evaluator.h"
 #include "learner/evaluate/score.h"
 
@@ -15,6 +16,7 @@ struct Drawing {
   int64_t steps = 25, batch = 8;
   double guidance = 2.5, rescale = 0;  // classifier-free; rescale as PictureRow::guidance_rescale
   bool edit_negative = true;           // PictureRow's
+  diffusion::KeyLock lock = diffusion::KeyLock::local;
 };
 
 // Pictures of prompts, (b, 3, 64, 64) in -1..1, row k from seed first_seed + k; edits may be null. As many batches at
@@ -46,7 +48,9 @@ nlohmann::json report_concepts(diffusion::ModelBundle& bundle, Evaluator& judge,
 
 struct MethodPlan {
   int64_t first = 0, concepts = 20, photos = 4, seeds = 4;  // seeds a prompt
-  nlohmann::json ways;                                      // name -> {"method": .., "settings": {..}}
+  // name -> {"method": .., "settings": {..}, "gate_bias": .., "key_lock": "..", "compact": false}; all but the first
+  // may be left out
+  nlohmann::json ways;
   std::filesystem::path out;     // JSON Lines, a thing and way each; what stands there is not measured again
   std::filesystem::path deltas;  // as ConceptPlan's
   std::filesystem::path strips;  // ten pictures of each thing and way go here; empty: nowhere
@@ -62,6 +66,11 @@ void report_methods(diffusion::ModelBundle& bundle, diffusion::ModelBundle& exac
 nlohmann::json summarise(const std::vector<std::filesystem::path>& results, const std::vector<std::string>& against);
 // The same as a Markdown table, a way a row.
 std::string summary_table(const nlohmann::json& summary);
+// The same for a plotting program: a way a line, tabs between, value, low and high of each figure.
+void write_points(const nlohmann::json& summary, const std::filesystem::path& out);
+// Strips of MethodPlan one under another: of every thing, every way. Error{not_found} names a strip that is not there.
+void write_sheet(const std::filesystem::path& strips, const std::vector<std::string>& things,
+                 const std::vector<std::string>& ways, const std::filesystem::path& out);
 
 // How far the gate's measures of good versions move from one set of seeds to another, and how far they lie from the
 // class word: what the bounds of a gate.json are chosen by. Things and methods as in the plan; `repeats` sets of seeds

@@ -1,4 +1,5 @@
 // Goal: whatever becomes of a worker, the daemon and what is published stay as they were.
+#include "registry/sqlite.h"
 #include "tests/daemon/daemon_fixture.h"
 
 namespace conceptd::daemon::test {
@@ -60,6 +61,23 @@ TEST_F(Jobs, WhatTheGateRefusesIsKeptAndNotPublished) {
   const api::JobInfo better = learn_again("poor", 2);
   EXPECT_EQ(better.refused, "");
   EXPECT_THAT(show("poor").live->verdict_reason, HasSubstr("beside delta:poor")) << "the worker saw what was live";
+}
+
+TEST_F(Jobs, ADamagedVersionIsMendedByLearningAgain) {
+  start();
+  add_and_learn("kettle-7");
+  stop();
+  {
+    registry::Database database(folder_ / "data/registry.db");
+    registry::Transaction tx(database, registry::Transaction::Kind::immediate, "tampering");
+    tx.script("DROP TRIGGER delta_is_immutable; UPDATE delta SET bytes = CAST('rust' AS BLOB)");
+    tx.commit();
+  }
+  start();
+  EXPECT_NE(refused("generate", {{"prompt", "a <kettle-7>"}}).first, 200);
+  EXPECT_EQ(learn_again("kettle-7", 2).state, "done");
+  EXPECT_EQ(show("kettle-7").live->verdict_reason, "not judged") << "there was nothing to judge it beside";
+  EXPECT_EQ(generate("a <kettle-7>").concepts[0].version, 2);
 }
 
 TEST_F(Jobs, SayHowFarTheyAreAndEndWhenCancelled) {

@@ -154,6 +154,9 @@ TEST_F(Programs, PerfusionLearnsWhereTheBaseHasACovariance) {
   EXPECT_NE(dialled("shut.png", " --gate-bias 3"), first);
   EXPECT_EQ(dialled("own.png", " --gate-bias 0.7 --gate-temperature 0.15"), first) << "what the delta says itself";
   EXPECT_THAT(ctl("show " + picture("shut.png")).out, HasSubstr("gate bias"));
+  EXPECT_EQ(dialled("local.png", " --key-lock local"), first);
+  EXPECT_NE(dialled("global.png", " --key-lock global"), first);
+  EXPECT_THAT(ctl("show " + picture("global.png")).out, HasSubstr("key lock"));
 }
 
 TEST_F(Programs, InfusionLearnsAndIsReadAsItsClassWord) {

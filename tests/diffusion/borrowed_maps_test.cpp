@@ -156,7 +156,7 @@ TEST_F(Infusion, OfNothingIsTheBaseBitForBit) {  // B10-1, B10-2
 TEST_F(Infusion, LeavesTheFrozenStreamAlone) {  // B10-3
   const torch::NoGradGuard no_grad;
   const auto wild = golden.infusion(3, {3});
-  LendingMaps frozen(without_residuals({wild, wild}, Residuals::keeping_maps));
+  LendingMaps frozen(of_frozen_stream({wild, wild}));
   EXPECT_TRUE(torch::equal(golden.unet(golden.sample, golden.timestep, golden.context, frozen), golden.base()));
   EXPECT_FALSE(frozen.lent.empty());
   EXPECT_GT(worst(golden.run({wild, wild}), golden.base()), 1e-2);
@@ -291,11 +291,11 @@ TEST_F(Infusion, OnesResidualsAreTakenAwayRowByRow) {
   mixed.sites["x"].low_rank.resize(1);
   mixed.sites.begin()->second.residual[0].keeps_maps = false;
   const auto shared = std::make_shared<const EditSet>(mixed);
-  const auto none = without_residuals({nullptr, set, shared, shared});
+  const auto none = for_another_prompt({nullptr, set, shared, shared});
   EXPECT_EQ(none[1], nullptr);
   EXPECT_EQ(none[2]->sites.size(), 1u);
   EXPECT_EQ(none[2], none[3]);
-  const auto kept = without_residuals({shared}, Residuals::keeping_maps);
+  const auto kept = of_frozen_stream({shared});
   EXPECT_EQ(kept[0]->sites.size(), 2u);
 }
 
