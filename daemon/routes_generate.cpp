@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "daemon/api/choices.h"
 #include "daemon/api/limits.h"
 #include "daemon/api/wire.h"
 #include "daemon/prompt.h"
