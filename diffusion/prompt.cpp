@@ -102,7 +102,9 @@ PreparedPrompt prepare_prompt(ModelBundle& bundle, const std::string& text,
   }
   Edited adapt({prepared.edits});
   const ClipTextOptions options{.placeholder_rows = rows.empty() ? Tensor() : torch::cat(rows)};
-  prepared.context = bundle.text_encoder(ids_tensor({&encoding, 1}), adapt, options).last_hidden_state[0];
+  const auto encoded = bundle.text_encoder(ids_tensor({&encoding, 1}), adapt, options);
+  prepared.context = encoded.last_hidden_state[0];
+  prepared.pooled = encoded.pooled[0];
   return prepared;
 }
 
