@@ -1,6 +1,8 @@
 // The denoiser and its parts on one thread, each beside its yardstick: libtorch's own group norm, a large product.
 #include <benchmark/benchmark.h>
 
+#include "diffusion/attention.h"
+#include "diffusion/edits/token_groups.h"
 #include "diffusion/group_norm.h"
 #include "diffusion/prompt.h"
 #include "diffusion/runtime.h"
@@ -69,6 +71,28 @@ BENCHMARK(Picture)
     ->ArgsProduct({{1, 2}, {0, 1}})
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
+
+// One joint attention of six heads of 32: a picture of n tokens, 32 of prompt, c references as large as the picture
+// with captions of 8. mask 0: none; 1: as a bias; 2: in parts. owned: each token of the picture by one of the
+// references.
+void MaskedAttention(benchmark::State& state) {
+  torch::NoGradGuard frozen;
+  const auto c = state.range(0), n = state.range(1), mask = state.range(2), owned = state.range(3);
+  const auto many = static_cast<std::size_t>(c);
+  const auto groups = TokenGroups::of(32, n, std::vector<int64_t>(many, 8), std::vector<int64_t>(many, n));
+  const auto s = groups.all().size(0);
+  Attend attend{torch::randn({1, 6, s, 32}), torch::randn({1, 6, s, 32}), torch::randn({1, 6, s, 32}), {}};
+  const Ownership ownership{owned ? torch::randint(c, {1, n}, torch::kLong) : Tensor(), {}};
+  for (auto _ : state) {  // owned masks are of one pass; static ones of all
+    if (mask == 1 && (owned || !attend.bias.defined())) attend.bias = mask_bias(groups, ownership);
+    if (mask == 2 && (owned || attend.parts.empty())) attend.parts = mask_parts(groups, ownership);
+    benchmark::DoNotOptimize(softmax_attention(attend));
+  }
+}
+BENCHMARK(MaskedAttention)
+    ->ArgNames({"c", "n", "mask", "owned"})
+    ->ArgsProduct({{2, 4}, {64, 1024}, {0, 1, 2}, {0, 1}})
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace conceptd::diffusion

@@ -18,6 +18,8 @@ std::uint64_t random_seed() {
 
 std::string method_for(const Services& services, const std::optional<std::string>& asked) {
   const std::vector<std::string>& known = services.model.facts().methods;
+  if (known.empty())
+    throw Error(Code::invalid, "no method learns on the base model " + services.model.facts().name, "method");
   const std::string& fallback = services.config.method.empty() ? known.front() : services.config.method;
   const std::string method = asked.value_or(fallback);
   if (std::find(known.begin(), known.end(), method) != known.end()) return method;

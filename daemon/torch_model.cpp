@@ -104,7 +104,8 @@ class TorchModel final : public Model {
         .default_steps = config.steps > 0 ? config.steps : static_cast<int>(bundle_.defaults.steps),
         .default_guidance = config.guidance >= 0 ? config.guidance : bundle_.defaults.guidance,
         .default_sampler = config.sampler.empty() ? diffusion::own_sampler(bundle_.scheduler_config) : config.sampler,
-        .samplers = diffusion::sampler_names(),
+        .samplers =
+            bundle_.unet ? diffusion::sampler_names() : std::vector{diffusion::own_sampler(bundle_.scheduler_config)},
         .dtype = runtime.dtype == torch::kBFloat16 ? "bf16" : "fp32",
         .threads = runtime.threads,
         .cpus = diffusion::usable_cpus(),
@@ -112,21 +113,11 @@ class TorchModel final : public Model {
         .capability = runtime.capability,
         .warnings = runtime.warnings};
     if (facts_.default_sampler.empty()) facts_.default_sampler = "dpmpp_2m";
-    for (const std::string_view name : learner::learner_names()) facts_.methods.emplace_back(name);
     for (const std::string& warning : bundle_.warnings) facts_.warnings.push_back(facts_.name + ": " + warning);
-    try {
-      covariance_ = diffusion::TokenCovariance::of(bundle_);
-    } catch (const Error& error) {
-      std::erase(facts_.methods, "perfusion");
-      facts_.warnings.push_back(std::string("perfusion cannot be used, the other methods can: ") + error.what());
-    }
-    try {
-      if (!learner::Gate::open(bundle_))
-        facts_.warnings.push_back(facts_.name +
-                                  " has no gate.json, so what is learnt is published without being judged");
-    } catch (const Error& error) {
-      facts_.warnings.push_back(std::string("nothing can be learnt, as nothing could be judged: ") + error.what());
-    }
+    if (bundle_.unet)
+      find_out_what_it_learns();
+    else
+      facts_.warnings.push_back(facts_.name + " is drawn by flow matching; no method learns on such a base");
     base_ = diffusion::DeltaBase::of(bundle_, covariance_ ? &*covariance_ : nullptr);
   }
 
@@ -165,8 +156,11 @@ class TorchModel final : public Model {
     for (const PictureOrder& order : orders) {
       const auto lock = diffusion::key_locks().at(order.key_lock);
       const auto& prompt = prompts.prepared(order.prompt, prompts.edits_of(order.deltas, order.gate), lock);
+      const auto& negative = prompts.prepared(order.negative_prompt, nullptr);
       request.rows.push_back({.context = prompt.context,
-                              .negative_context = prompts.prepared(order.negative_prompt, nullptr).context,
+                              .negative_context = negative.context,
+                              .pooled = prompt.pooled,
+                              .negative_pooled = negative.pooled,
                               .edits = prompt.edits,
                               .seed = order.seed,
                               .guidance = sampling.guidance,
@@ -180,6 +174,23 @@ class TorchModel final : public Model {
   }
 
  private:
+  void find_out_what_it_learns() {
+    for (const std::string_view name : learner::learner_names()) facts_.methods.emplace_back(name);
+    try {
+      covariance_ = diffusion::TokenCovariance::of(bundle_);
+    } catch (const Error& error) {
+      std::erase(facts_.methods, "perfusion");
+      facts_.warnings.push_back(std::string("perfusion cannot be used, the other methods can: ") + error.what());
+    }
+    try {
+      if (!learner::Gate::open(bundle_))
+        facts_.warnings.push_back(facts_.name +
+                                  " has no gate.json, so what is learnt is published without being judged");
+    } catch (const Error& error) {
+      facts_.warnings.push_back(std::string("nothing can be learnt, as nothing could be judged: ") + error.what());
+    }
+  }
+
   diffusion::ModelBundle bundle_;  // the modules only on the device thread; tokenizer and fingerprint anywhere
   std::optional<diffusion::TokenCovariance> covariance_;
   diffusion::DeltaBase base_;

@@ -1,6 +1,7 @@
 #include "diffusion/adaptation.h"
 
 #include "diffusion/attention.h"
+#include "diffusion/flux_attention.h"
 
 namespace conceptd::diffusion {
 
@@ -8,6 +9,10 @@ Tensor Adaptation::linear(AdaptedLinearImpl& base, const Tensor& x) { return bas
 
 Tensor Adaptation::attend(AttentionImpl& attention, const Tensor& x, const Tensor& context) {
   return attention.once(x, context, *this);
+}
+
+JointTokens Adaptation::attend_jointly(FluxAttentionImpl& attention, const JointTokens& x, const Rotary& rotary) {
+  return attention.once(x, rotary, *this);
 }
 
 AdaptedLinearImpl::AdaptedLinearImpl(int64_t in, int64_t out, bool with_bias, Layout layout) {
@@ -25,6 +30,7 @@ void name_sites(torch::nn::Module& model) {
   for (auto& item : model.named_modules("", false)) {
     if (auto* linear = dynamic_cast<AdaptedLinearImpl*>(item.value().get())) linear->site.path = item.key();
     if (auto* attention = dynamic_cast<AttentionImpl*>(item.value().get())) attention->site.path = item.key();
+    if (auto* joint = dynamic_cast<FluxAttentionImpl*>(item.value().get())) joint->site.path = item.key();
   }
 }
 

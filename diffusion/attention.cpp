@@ -13,9 +13,25 @@ Tensor attention_slice(const Tensor& query, const Tensor& key_t, const Tensor& v
   if (bias.defined()) logits = logits + bias;
   return torch::matmul(logits.softmax(-1, torch::kFloat).to(value.scalar_type()), value);
 }
+
+Tensor rows_of(const Tensor& x, int64_t dim, const Tensor& rows) {
+  return rows.defined() && x.size(dim) > 1 ? x.index_select(dim, rows) : x;
+}
+
+Tensor attention_in_parts(const Attend& a) {
+  std::vector<Tensor> answers, queries;
+  for (const auto& part : a.parts) {
+    Attend one{rows_of(a.query, 2, part.queries), rows_of(a.key, 2, part.keys), rows_of(a.value, 2, part.keys), {}};
+    if (a.bias.defined()) one.bias = rows_of(rows_of(a.bias, -2, part.queries), -1, part.keys);
+    answers.push_back(softmax_attention(one));
+    queries.push_back(part.queries);
+  }
+  return torch::cat(answers, 1).index_select(1, torch::cat(queries).argsort());
+}
 }  // namespace
 
 Tensor softmax_attention(const Attend& a) {
+  if (!a.parts.empty()) return attention_in_parts(a);
   const auto query = a.query * (1.0 / std::sqrt(static_cast<double>(a.query.size(-1))));
   const auto key_t = a.key.transpose(-2, -1);
   const auto rows = query.size(2);

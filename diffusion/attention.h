@@ -5,7 +5,7 @@
 namespace conceptd::diffusion {
 
 // softmax(query keyT / sqrt(d) + bias) value, heads joined: (b, l, i). Slices over queries when the logits would be
-// large.
+// large; part by part where there are parts.
 Tensor softmax_attention(const Attend& a);
 
 // Multi-head attention. `context` is x itself for self-attention, the text states (b, n, c) for cross-attention.

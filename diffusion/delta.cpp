@@ -273,7 +273,7 @@ DeltaBase DeltaBase::of(const ModelBundle& bundle, const TokenCovariance* covari
                  .text_encoder_digest = parameter_digest(*bundle.text_encoder),
                  .text_width = bundle.text_encoder->config.hidden_size,
                  .covariance = covariance};
-  for (const auto& item : bundle.unet->named_modules("", false)) {
+  for (const auto& item : bundle.denoiser().named_modules("", false)) {
     const auto* layer = dynamic_cast<const AdaptedLinearImpl*>(item.value().get());
     if (!layer) continue;
     for (const auto* suffix : {".to_q", ".to_k", ".to_v", ".to_out.0"}) {

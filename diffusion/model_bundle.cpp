@@ -24,7 +24,8 @@ struct Component {
 };
 const std::vector<Component>& components() {
   static const std::vector<Component> g_components{
-      {"unet", {"UNet2DConditionModel"}, true},
+      {"unet", {"UNet2DConditionModel"}, false},
+      {"transformer", {"FluxTransformer2DModel"}, false},
       {"vae", {"AutoencoderKL"}, true},
       {"text_encoder", {"CLIPTextModel", "CLIPTextModelWithProjection"}, true},
       {"tokenizer", {"CLIPTokenizer", "CLIPTokenizerFast"}, true},
@@ -132,6 +133,9 @@ class Folder {
         throw refuse(component.name, std::string("there is no '") + component.name + "'");
       }
     }
+    if (has("unet") == has("transformer"))
+      throw refuse("unet", has("unet") ? "there are both a 'unet' and a 'transformer'"
+                                       : "there is no 'unet', and no 'transformer'");
   }
 
   void check_component(const Component& component, const Json& value) {
@@ -203,14 +207,25 @@ LearningDefaults learning_defaults(const Json& json) {
 
 void check_fit(const ModelBundle& bundle) {
   const auto& text = bundle.text_encoder->config;
-  const auto& unet = bundle.unet->config;
   const auto expect = [&](bool fits, const std::string& why) {
     if (!fits) throw Error(Code::corrupt, bundle.folder.string() + ": " + why);
   };
-  expect(unet.cross_attention_width == text.hidden_size,
-         "unet's cross_attention_dim " + std::to_string(unet.cross_attention_width) +
-             " is not text_encoder's hidden_size " + std::to_string(text.hidden_size));
-  expect(unet.in_channels == bundle.vae->config.latent_channels, "unet's in_channels is not vae's latent_channels");
+  const auto expect_text_width = [&](const std::string& field, int64_t width) {
+    expect(width == text.hidden_size, field + " " + std::to_string(width) + " is not text_encoder's hidden_size " +
+                                          std::to_string(text.hidden_size));
+  };
+  const auto latent_channels = bundle.vae->config.latent_channels;
+  if (bundle.unet) {
+    expect_text_width("unet's cross_attention_dim", bundle.unet->config.cross_attention_width);
+    expect(bundle.unet->config.in_channels == latent_channels, "unet's in_channels is not vae's latent_channels");
+  } else {
+    expect_text_width("transformer's joint_attention_dim", bundle.transformer->config.joint_attention_dim);
+    expect_text_width("transformer's pooled_projection_dim", bundle.transformer->config.pooled_projection_dim);
+    expect(bundle.transformer->config.in_channels == 4 * latent_channels,
+           "transformer's in_channels is not four times vae's latent_channels");
+  }
+  expect(is_flow_schedule(bundle.scheduler_config) == !bundle.unet,
+         std::string("the scheduler of a ") + (bundle.unet ? "unet is not " : "transformer is ") + kFlowMatchClass);
   expect(bundle.tokenizer.vocab_size() <= text.vocab_size, "the tokenizer has more tokens than text_encoder's table");
   expect(bundle.tokenizer.context_length() <= text.max_position_embeddings,
          "the tokenizer's model_max_length is above text_encoder's max_position_embeddings");
@@ -228,8 +243,14 @@ ModelBundle ModelBundle::open(const fs::path& path, const BundleOptions& options
 
   bundle.text_encoder = ClipTextModel(folder.config<ClipTextConfig>("text_encoder"));
   load_weights(*bundle.text_encoder, folder.weights("text_encoder", "model"));
-  bundle.unet = UNet2DConditionModel(folder.config<UNetConfig>("unet"));
-  load_weights(*bundle.unet, folder.weights("unet", "diffusion_pytorch_model"), {.dtype = options.compute});
+  if (folder.has("unet")) {
+    bundle.unet = UNet2DConditionModel(folder.config<UNetConfig>("unet"));
+    load_weights(*bundle.unet, folder.weights("unet", "diffusion_pytorch_model"), {.dtype = options.compute});
+  } else {
+    bundle.transformer = FluxTransformer2DModel(folder.config<FluxConfig>("transformer"));
+    load_weights(*bundle.transformer, folder.weights("transformer", "diffusion_pytorch_model"),
+                 {.dtype = options.compute});
+  }
   bundle.vae = AutoencoderKL(folder.config<AutoencoderKLConfig>("vae"));
   load_weights(*bundle.vae, folder.weights("vae", "diffusion_pytorch_model"),
                {.dtype = options.compute,
@@ -258,13 +279,19 @@ ModelBundle ModelBundle::open(const fs::path& path, const BundleOptions& options
   return bundle;
 }
 
+const torch::nn::Module& ModelBundle::denoiser() const {
+  if (unet) return *unet;
+  return *transformer;
+}
+
 int64_t ModelBundle::picture_side() const {
+  if (transformer) return vae->config.sample_size;  // its own configuration does not say
   return unet->config.sample_size << (vae->config.block_out_channels.size() - 1);
 }
 
 Digest ModelBundle::parameter_digest() const {
   Sha256 sha;
-  sha.update(diffusion::parameter_digest(*text_encoder).raw()).update(diffusion::parameter_digest(*unet).raw());
+  sha.update(diffusion::parameter_digest(*text_encoder).raw()).update(diffusion::parameter_digest(denoiser()).raw());
   sha.update(diffusion::parameter_digest(*vae).raw());
   if (image_encoder) sha.update(diffusion::parameter_digest(*image_encoder).raw());
   return sha.finish();

@@ -11,12 +11,13 @@
 #include "diffusion/clip_text.h"
 #include "diffusion/clip_tokenizer.h"
 #include "diffusion/clip_vision.h"
+#include "diffusion/flux_transformer.h"
 #include "diffusion/unet_2d_condition.h"
 
 namespace conceptd::diffusion {
 
 struct BundleOptions {
-  torch::ScalarType compute = torch::kFloat;  // or kBFloat16: of unet and vae. The encoders run once a prompt, in fp32
+  torch::ScalarType compute = torch::kFloat;  // or kBFloat16: of denoiser and vae. Encoders run once a prompt, in fp32
 };
 
 // What a base draws best with, where nobody says otherwise: generation.json in its folder, in the words of diffusers'
@@ -39,7 +40,7 @@ struct LearningDefaults {
 };
 
 struct ModelBundle {
-  // model_index.json, unet/, vae/, text_encoder/, tokenizer/, scheduler/, optional image_encoder/ with
+  // model_index.json, unet/ or transformer/, vae/, text_encoder/, tokenizer/, scheduler/, optional image_encoder/ with
   // feature_extractor/. Weights are *.safetensors in F16, BF16 or F32.
   static ModelBundle open(const std::filesystem::path& folder, const BundleOptions& options = {});
 
@@ -50,7 +51,8 @@ struct ModelBundle {
   torch::ScalarType compute = torch::kFloat;
   ClipTokenizer tokenizer;
   ClipTextModel text_encoder{nullptr};
-  UNet2DConditionModel unet{nullptr};
+  UNet2DConditionModel unet{nullptr};           // one of these two is the denoiser, the other null
+  FluxTransformer2DModel transformer{nullptr};  // of flow matching
   AutoencoderKL vae{nullptr};
   ClipVisionModel image_encoder{nullptr};  // null where the folder has none
   ClipPreprocess preprocess = {};          // of image_encoder
@@ -59,6 +61,7 @@ struct ModelBundle {
   LearningDefaults learning = {};
   std::vector<std::string> warnings = {};  // what the folder has and we leave out
 
+  const torch::nn::Module& denoiser() const;
   int64_t first_placeholder_id() const { return text_encoder->config.vocab_size; }
   int64_t picture_side() const;     // the side the model was trained for, in pixels
   Digest parameter_digest() const;  // over what all modules hold now: proof that nothing wrote to the base

@@ -77,14 +77,14 @@ struct Reading {
     encoding = bundle.tokenizer.encode(text, placeholders);
   }
 
-  Tensor encoded(ModelBundle& bundle, const std::shared_ptr<const EditSet>& edits) const {  // (n, c)
+  ClipTextOutput encoded(ModelBundle& bundle, const std::shared_ptr<const EditSet>& edits) const {  // of one row
     auto read = encoding;
     for (auto& id : read.ids) {
       if (const auto it = word_ids.find(id); it != word_ids.end()) id = it->second;
     }
     Edited adapt({edits});
     const ClipTextOptions options{.placeholder_rows = rows.empty() ? Tensor() : torch::cat(rows)};
-    return bundle.text_encoder(ids_tensor({&read, 1}), adapt, options).last_hidden_state[0];
+    return bundle.text_encoder(ids_tensor({&read, 1}), adapt, options);
   }
 };
 
@@ -122,13 +122,15 @@ PreparedPrompt prepare_prompt(ModelBundle& bundle, const std::string& text, cons
     }
   }
   prepared.edits = placed(edits, reading.placeholders, reading.encoding.ids);
-  prepared.context = reading.encoded(bundle, prepared.edits);
+  const auto encoded = reading.encoded(bundle, prepared.edits);
+  prepared.context = encoded.last_hidden_state[0];
+  prepared.pooled = encoded.pooled[0];
   const auto is_locked = [](const TokenEmbedding& token) { return token.rows.defined() && !token.words.empty(); };
   if (lock != KeyLock::local && std::any_of(tokens.begin(), tokens.end(), is_locked)) {
     for (auto& token : tokens)
       if (is_locked(token)) token.rows = Tensor();
     auto set = std::make_shared<EditSet>(*prepared.edits);
-    set->key_context = Reading(bundle, text, tokens).encoded(bundle, prepared.edits);
+    set->key_context = Reading(bundle, text, tokens).encoded(bundle, prepared.edits).last_hidden_state[0];
     set->key_edits = lock == KeyLock::global_edited;
     prepared.edits = std::move(set);
   }

@@ -15,6 +15,7 @@ namespace conceptd::diffusion {
 // Legend: n tokens with start, end and padding; c width.
 struct PreparedPrompt {
   Tensor context = {};                                         // (n, c) fp32
+  Tensor pooled = {};                                          // (c) fp32: what an MM-DiT reads beside it
   std::map<std::string, std::vector<int64_t>> positions = {};  // placeholder -> where its tokens stand
   std::shared_ptr<const EditSet> edits = {};  // for the denoiser: as given, but residuals know their tokens
   std::string dropped_text = {};              // did not fit; say so in the answer

@@ -2,8 +2,11 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 
+#include <functional>
+
 #include "core/error.h"
 #include "diffusion/edits/borrowed_maps.h"
+#include "diffusion/flux_prediction.h"
 
 namespace conceptd::diffusion {
 
@@ -18,28 +21,43 @@ struct LatentShape {
 };
 
 LatentShape checked_shape(const ModelBundle& bundle, const TextToImageRequest& request) {
-  const auto factor = int64_t{1} << (bundle.vae->config.block_out_channels.size() - 1);
+  const auto scale = int64_t{1} << (bundle.vae->config.block_out_channels.size() - 1);  // pixels a latent
+  const auto factor = bundle.transformer ? 2 * scale : scale;                           // an MM-DiT packs 2x2
   const auto height = request.height ? request.height : bundle.picture_side();
   const auto width = request.width ? request.width : bundle.picture_side();
   for (const auto& [field, side] : {std::pair{"height", height}, {"width", width}}) {
     check(side >= factor && side <= kSideMax && side % factor == 0, field,
           "must be a multiple of " + std::to_string(factor) + " up to " + std::to_string(kSideMax) + " pixels");
   }
-  return {bundle.unet->config.in_channels, height / factor, width / factor};
+  return {bundle.vae->config.latent_channels, height / scale, width / scale};
+}
+
+bool reads_guidance(const ModelBundle& bundle) {
+  return bundle.transformer && bundle.transformer->config.guidance_embeds;
 }
 
 void check_rows(const ModelBundle& bundle, const TextToImageRequest& request, const LatentShape& shape) {
   const auto& rows = request.rows;
   check(!rows.empty() && rows.size() <= kRowsMax, "rows", "must be 1.." + std::to_string(kRowsMax));
   check(request.steps >= 1 && request.steps <= kStepsMax, "steps", "must lie in 1.." + std::to_string(kStepsMax));
-  const auto width = bundle.unet->config.cross_attention_width;
+  const auto width =
+      bundle.unet ? bundle.unet->config.cross_attention_width : bundle.transformer->config.joint_attention_dim;
   const auto fits = [&](const Tensor& context) {
     return context.defined() && context.dim() == 2 && context.size(1) == width &&
            context.size(0) == rows[0].context.size(0);
   };
+  const auto fits_pooled = [&](const Tensor& pooled) {
+    return bundle.unet ||
+           (pooled.defined() && pooled.sizes() == at::IntArrayRef{bundle.transformer->config.pooled_projection_dim});
+  };
   for (const auto& row : rows) {
+    const bool halves = row.guidance > 1 && !reads_guidance(bundle);
     check(fits(row.context), "context", "is not a prompt as this base encodes it");
-    check(row.guidance <= 1 || fits(row.negative_context), "negative_context", "is needed where guidance is above 1");
+    check(!halves || fits(row.negative_context), "negative_context", "is needed where guidance is above 1");
+    check(fits_pooled(row.pooled), "pooled", "is not a prompt as this base encodes it");
+    check(!halves || fits_pooled(row.negative_pooled), "negative_pooled", "is needed where guidance is above 1");
+    check(bundle.unet || !row.edits || !any_residual(*row.edits, [](const auto&) { return true; }), "edits",
+          "are residuals of cross-attention, which this base does not have");
     check(std::abs(row.guidance) <= 100, "guidance", "must lie in -100..100");
     const auto nowhere = [](const TokenResidual& edit) { return edit.positions.empty(); };
     check(!row.edits || !any_residual(*row.edits, nowhere), "edits",
@@ -54,15 +72,16 @@ void check_rows(const ModelBundle& bundle, const TextToImageRequest& request, co
 // The UNet's batch: first the unconditional halves of the rows that are guided, then all rows.
 class GuidedBatch {
  public:
-  GuidedBatch(const TextToImageRequest& request, torch::ScalarType compute) {
-    std::vector<Tensor> contexts;
+  GuidedBatch(const TextToImageRequest& request, const ModelBundle& bundle) {
+    std::vector<Tensor> contexts, pooled;
+    std::vector<float> read;
     std::vector<float> scale, rescale;
     std::vector<int64_t> guided;
     for (std::size_t k = 0; k < request.rows.size(); ++k) {
       const auto& row = request.rows[k];
-      if (row.guidance <= 1) continue;
+      if (row.guidance <= 1 || reads_guidance(bundle)) continue;
       guided.push_back(static_cast<int64_t>(k));
-      contexts.push_back(row.negative_context);
+      contexts.push_back(row.negative_context), pooled.push_back(row.negative_pooled);
       edits_.push_back(row.edit_negative ? row.edits : nullptr);
       scale.push_back(static_cast<float>(row.guidance));
       rescale.push_back(static_cast<float>(row.guidance_rescale));
@@ -70,16 +89,20 @@ class GuidedBatch {
     }
     edits_ = for_another_prompt(edits_);
     for (const auto& row : request.rows) {
-      contexts.push_back(row.context);
+      contexts.push_back(row.context), pooled.push_back(row.pooled);
+      read.push_back(static_cast<float>(row.guidance));
       edits_.push_back(row.edits);
     }
-    context_ = torch::stack(contexts).to(compute);  // (u + b, n, c)
+    context_ = torch::stack(contexts).to(bundle.compute);              // (u + b, n, c)
+    if (bundle.transformer) pooled_ = torch::stack(pooled);            // (u + b, p)
+    if (reads_guidance(bundle)) read_guidance_ = torch::tensor(read);  // (b)
     guided_ = torch::tensor(guided, torch::kLong);
     scale_ = torch::tensor(scale).view({-1, 1, 1, 1});
     rescale_ = torch::tensor(rescale).view({-1, 1, 1, 1});
   }
 
   const Tensor& context() const { return context_; }
+  FluxPrompt flux_prompt() const { return {context_, pooled_, read_guidance_}; }
   const Edited::Rows& edits() const { return edits_; }
 
   Tensor doubled(const Tensor& input) const {  // (b, …) -> (u + b, …)
@@ -100,10 +123,36 @@ class GuidedBatch {
   }
 
  private:
-  Tensor context_, guided_, scale_, rescale_;  // guided_: (u) row numbers
+  Tensor context_, pooled_, read_guidance_, guided_, scale_, rescale_;  // guided_: (u) row numbers
   Edited::Rows edits_;
   bool any_rescale_ = false;
 };
+
+using Predict = std::function<Tensor(const Tensor& input, const Tensor& timestep)>;
+
+Predict predictor(ModelBundle& bundle, const GuidedBatch& batch) {
+  if (bundle.transformer) {
+    const auto edited = std::make_shared<Edited>(batch.edits());
+    const auto train_steps = static_cast<double>(bundle.scheduler_config.value("num_train_timesteps", 1000));
+    return [=, &bundle, prompt = batch.flux_prompt()](const Tensor& input, const Tensor& timestep) {
+      return flux_velocity(bundle.transformer, prompt, input, timestep.item<double>() / train_steps, *edited);
+    };
+  }
+  const auto streams = std::make_shared<DualStream>(batch.edits());
+  streams->begin_prompt(batch.context());
+  return [=, &bundle, context = batch.context()](const Tensor& input, const Tensor& timestep) {
+    return streams->run(bundle.unet, input, timestep, context);
+  };
+}
+
+std::unique_ptr<Scheduler> scheduler_of(const ModelBundle& bundle, const TextToImageRequest& request,
+                                        const LatentShape& shape) {
+  SamplerOptions options;
+  if (bundle.transformer)
+    options = flux_sampler(bundle.scheduler_config, request.steps, shape.height * shape.width / 4);
+  options.eta = request.eta;
+  return make_scheduler(bundle.scheduler_config, request.sampler, options);
+}
 
 }  // namespace
 
@@ -111,7 +160,7 @@ Tensor denoise(ModelBundle& bundle, const TextToImageRequest& request, Steering&
   const torch::NoGradGuard no_grad;
   const auto shape = checked_shape(bundle, request);
   check_rows(bundle, request, shape);
-  const auto scheduler = make_scheduler(bundle.scheduler_config, request.sampler, {.eta = request.eta});
+  const auto scheduler = scheduler_of(bundle, request, shape);
   scheduler->set_timesteps(request.steps);
 
   std::vector<at::Generator> generators;
@@ -129,16 +178,15 @@ Tensor denoise(ModelBundle& bundle, const TextToImageRequest& request, Steering&
     start.push_back(request.rows[k].noise.defined() ? request.rows[k].noise : draw(k));
   }
 
-  const GuidedBatch batch(request, bundle.compute);
-  DualStream streams(batch.edits());
-  streams.begin_prompt(batch.context());
+  const GuidedBatch batch(request, bundle);
+  const auto predict = predictor(bundle, batch);
   Step step{.steps = scheduler->steps(), .latents = torch::stack(start) * scheduler->init_noise_sigma()};
   for (; step.index < step.steps; ++step.index) {
     const auto timestep = scheduler->timesteps()[step.index];
     step.timestep = timestep.item<double>();
     steering.before_step(step);
     const auto input = batch.doubled(scheduler->scale_model_input(step.latents, step.index));
-    const auto output = streams.run(bundle.unet, input.to(bundle.compute), timestep, batch.context()).to(torch::kFloat);
+    const auto output = predict(input.to(bundle.compute), timestep).to(torch::kFloat);
     auto next = scheduler->step(batch.guide(output), step.index, step.latents, step_noise);
     step.latents = std::move(next.sample);
     step.original = std::move(next.original);

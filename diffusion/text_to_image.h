@@ -4,7 +4,7 @@
 // beyond the rounding of the kernels.
 //
 // Source: Ho and Salimans 2022 (arXiv 2207.12598) for guidance; Lin et al. 2023 (2305.08891), §3.4, for its rescaling;
-// behaviour: huggingface/diffusers v0.30.3, StableDiffusionPipeline.
+// behaviour: huggingface/diffusers v0.30.3, StableDiffusionPipeline and FluxPipeline.
 // Legend: b rows, u rows that are guided and so need an unconditional half, n tokens, c width, s latent sides.
 #pragma once
 #include <memory>
@@ -21,12 +21,15 @@ namespace conceptd::diffusion {
 struct PictureRow {
   Tensor context = {};                        // (n, c): PreparedPrompt::context
   Tensor negative_context = {};               // (n, c): of the negative prompt, or of "". Needed where guidance > 1
+  Tensor pooled = {}, negative_pooled = {};   // (c): PreparedPrompt::pooled, beside each; an MM-DiT needs them
   std::shared_ptr<const EditSet> edits = {};  // PreparedPrompt::edits; null: the frozen model
   // The edits hold for the unconditional half too (OPEN in Perfusion, A4); token residuals never do: their word is not
   // in its prompt (Infusion, B4); nor do globally locked keys.
   bool edit_negative = true;
   std::uint64_t seed = 0;
-  double guidance = 7.5;        // 1 or less: none, and the unconditional half is not computed
+  // 1 or less: none, and the unconditional half is not computed. A model that was distilled to read its guidance
+  // (guidance_embeds) reads it, and then there is no unconditional half at all.
+  double guidance = 7.5;
   double guidance_rescale = 0;  // 0..1
   Tensor noise = {};            // (channels, s, s): start from this and not from the seed's first draw
 };

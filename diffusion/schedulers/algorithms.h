@@ -20,6 +20,7 @@ std::unique_ptr<Scheduler> make_ddpm(const Json& config, bool native);
 std::unique_ptr<Scheduler> make_ddim(const Json& config, bool native, double eta);
 std::unique_ptr<Scheduler> make_euler(const Json& config);
 std::unique_ptr<Scheduler> make_dpmpp(const Json& config);
+std::unique_ptr<Scheduler> make_flow_match(const Json& config, const SamplerOptions& options);
 
 // Lin et al. 2023 (2305.08891), table 2, as DDPM, DDIM and Euler place them: falling. `whole`: linspace is rounded.
 std::vector<double> spaced_timesteps(const std::string& spacing, int64_t train_steps, int64_t steps, int64_t offset,

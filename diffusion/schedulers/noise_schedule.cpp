@@ -50,6 +50,8 @@ Tensor like(const Tensor& per_row, const Tensor& x) {  // (b) -> (b, 1, 1, …)
 
 NoiseSchedule NoiseSchedule::from_json(const Json& config) {
   ConfigReader reader(config, kSchedulerFile);
+  if (is_flow_schedule(config))
+    throw reader.refuse("_class_name", "is flow matching, and nothing that counts on betas works on such a base");
   const auto count = reader.integer("num_train_timesteps", 2, 100'000, 1000);
   const auto start = reader.number("beta_start", 1e-12, .999, .0001);
   const auto end = reader.number("beta_end", start, .999, .02);

@@ -43,6 +43,8 @@ std::string list_of_names() {
 
 std::string class_of(const Json& config) { return ConfigReader(config, kSchedulerFile).text("_class_name", ""); }
 
+constexpr const char* kFlowSampler = "flow_match_euler";
+
 bool is_known_class(std::string_view name) {
   const auto& table = named_samplers();
   return std::any_of(table.begin(), table.end(), [&](const Named& entry) { return entry.class_name == name; });
@@ -61,6 +63,7 @@ const std::vector<std::string>& sampler_names() {
 
 std::string own_sampler(const Json& config) {
   const auto class_name = class_of(config);
+  if (class_name == kFlowMatchClass) return kFlowSampler;
   if (class_name == "DDIMScheduler") return "ddim";
   if (class_name == "DDPMScheduler") return "ddpm";
   ConfigReader reader(config, kSchedulerFile);
@@ -77,6 +80,18 @@ std::unique_ptr<Scheduler> make_scheduler(const Json& config, std::string_view o
   const auto configured = class_of(config);
   auto class_name = configured;
   auto fields = config;
+  if (configured == kFlowMatchClass) {
+    if (!override_name.empty() && override_name != kFlowSampler && override_name != kFlowMatchClass) {
+      throw Error(Code::invalid,
+                  "this base was trained by flow matching; its sampler is " + std::string(kFlowSampler) + " and not '" +
+                      std::string(override_name) + "'",
+                  "sampler");
+    }
+    if (options.eta != 0) throw Error(Code::invalid, "eta belongs to the sampler ddim", "eta");
+    return make_flow_match(config, options);
+  }
+  if (!options.sigmas.empty() || options.mu)
+    throw Error(Code::invalid, "sigmas and mu belong to flow matching", options.mu ? "mu" : "sigmas");
   if (!override_name.empty()) {
     const auto& table = named_samplers();
     const auto it =

@@ -13,6 +13,7 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,7 +38,7 @@ class Scheduler {
   virtual Stepped step(const Tensor& output, int64_t index, const Tensor& sample, const NoiseSource& noise) = 0;
   virtual double init_noise_sigma() const { return 1; }
 
-  const Tensor& timesteps() const { return timesteps_; }  // (steps), falling; int64, for Euler fp32
+  const Tensor& timesteps() const { return timesteps_; }  // (steps), falling; int64, for Euler and flow matching fp32
   const Tensor& sigmas() const { return sigmas_; }        // (steps + 1) fp32, or undefined (DDPM, DDIM)
   int64_t steps() const { return timesteps_.defined() ? timesteps_.size(0) : 0; }
 
@@ -46,7 +47,9 @@ class Scheduler {
 };
 
 struct SamplerOptions {
-  double eta = 0;  // DDIM's share of fresh noise, 0..1; others refuse it
+  double eta = 0;                   // DDIM's share of fresh noise, 0..1; others refuse it
+  std::vector<double> sigmas = {};  // of flow matching, before any shift, one a step; empty: evenly down the schedule
+  std::optional<double> mu = {};    // of flow matching: its shift, where the schedule's depends on the picture
 };
 
 // From a scheduler_config.json. `override_name` empty: the class it names. Otherwise one of sampler_names(), or a class
@@ -57,6 +60,13 @@ std::unique_ptr<Scheduler> make_scheduler(const Json& config, std::string_view o
 
 // ddim, ddpm, euler, euler_karras, dpmpp_2m, dpmpp_2m_karras, dpmpp_2m_sde, dpmpp_2m_sde_karras, dpmpp_3m.
 const std::vector<std::string>& sampler_names();
+
+// Flow matching (FlowMatchEulerDiscreteScheduler): a base of this kind is drawn with its own sampler and no other, and
+// no other base with this one.
+inline constexpr const char* kFlowMatchClass = "FlowMatchEulerDiscreteScheduler";
+bool is_flow_schedule(const Json& config);
+// As diffusers' FluxPipeline asks for it: sigmas 1 to 1/steps, and mu by the number of image tokens.
+SamplerOptions flux_sampler(const Json& config, int64_t steps, int64_t tokens);
 
 // The sampler that the configuration's class is, or empty where it is one that we do not have (PNDM, …): the caller
 // then chooses one and says so.

@@ -15,7 +15,7 @@ using Prepare = std::function<diffusion::PreparedPrompt(std::size_t row)>;
 Tensor draw_rows(diffusion::ModelBundle& bundle, std::size_t count, const Prepare& prepare, std::uint64_t first_seed,
                  const Drawing& drawing) {
   torch::NoGradGuard frozen;
-  const auto empty = diffusion::prepare_prompt(bundle, "").context;
+  const auto empty = diffusion::prepare_prompt(bundle, "");
   const auto b = static_cast<std::size_t>(drawing.batch), batches = (count + b - 1) / b;
   std::vector<Tensor> pictures(batches);
   learner::Workers workers(at::get_num_threads());
@@ -23,11 +23,12 @@ Tensor draw_rows(diffusion::ModelBundle& bundle, std::size_t count, const Prepar
     torch::NoGradGuard in_this_thread;
     diffusion::Steering steering;
     const auto from = static_cast<std::size_t>(task) * b;
-    diffusion::TextToImageRequest request{.rows = {}, .sampler = "ddim", .steps = drawing.steps};
+    diffusion::TextToImageRequest request{.rows = {}, .sampler = bundle.unet ? "ddim" : "", .steps = drawing.steps};
     for (auto k = from; k < std::min(count, from + b); ++k) {
       diffusion::PictureRow row;
       const auto prompt = prepare(k);
-      row.context = prompt.context, row.negative_context = empty, row.edits = prompt.edits;
+      row.context = prompt.context, row.negative_context = empty.context, row.edits = prompt.edits;
+      row.pooled = prompt.pooled, row.negative_pooled = empty.pooled;
       row.seed = first_seed + k, row.guidance = drawing.guidance, row.guidance_rescale = drawing.rescale;
       row.edit_negative = drawing.edit_negative;
       request.rows.push_back(row);

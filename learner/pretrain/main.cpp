@@ -37,6 +37,8 @@ int main(int argc, char** argv) {
     command->add_option("--two-objects", options.breadth.two_objects, "probability of two objects");
     command->add_option("--individuals", options.individuals,
                         "of captions in one row, the share that are of individuals");
+    command->add_option("--base", options.base, "mmdit: the base whose text encoder and autoencoder it reads");
+    command->add_flag("--bf16", options.half, "mmdit: linear layers in bf16");
     command->callback([&options, train] { train(options); });
   };
   stage("autoencoder", "pictures to latents and back", pretrain::train_autoencoder, 8000, 2e-3, 8);
@@ -46,6 +48,8 @@ int main(int argc, char** argv) {
   stage("evaluator", "the net that reads pictures; --out models/evaluator", pretrain::train_evaluator, 4000, 1e-3, 32);
   stage("towers", "captions and pictures against each other; --out models/evaluator", pretrain::train_towers, 2000,
         1e-3, 64);
+  stage("mmdit", "a denoiser by flow matching; --out models/tiny-64-mmdit", pretrain::train_mmdit, 12000, 8e-4, 16);
+  stage("assemble-mmdit", "the folder around it; --out models/tiny-64-mmdit", pretrain::assemble_mmdit, 0, 0, 0);
   stage("assemble", "index, scheduler, tokenizer settings and the covariance of captions", pretrain::assemble, 0, 0, 0);
   try {
     app.parse(argc, argv);

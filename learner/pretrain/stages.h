@@ -27,6 +27,8 @@ struct StageOptions {
   world::Breadth breadth;
   double individuals = 0;    // share of the captions with a phrase in one row that are of individuals (individuals.h)
   int64_t stop_after_s = 0;  // end early, with everything saved; 0: no limit
+  std::filesystem::path base = "models/tiny-64";  // mmdit: whose text encoder and autoencoder it is trained on
+  bool half = false;                              // mmdit: linear layers in bf16
 };
 
 void train_autoencoder(const StageOptions& options);
@@ -36,6 +38,8 @@ void train_unet(const StageOptions& options);
 void train_evaluator(const StageOptions& options);  // another model altogether: models/evaluator
 void train_towers(const StageOptions& options);     // beside it: captions and pictures against each other
 void assemble(const StageOptions& options);         // the folder around the weights, and perfusion's covariance
+void train_mmdit(const StageOptions& options);      // another denoiser for the same world: models/tiny-64-mmdit
+void assemble_mmdit(const StageOptions& options);   // the folder around it
 
 // A generator for one task of one step: runs repeat, and resumed runs go on with fresh scenes.
 world::Random task_random(std::uint64_t seed, int64_t step, int64_t task);

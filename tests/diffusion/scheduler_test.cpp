@@ -19,7 +19,7 @@ namespace conceptd::diffusion {
 namespace {
 
 const std::set<std::string> kOurs{"DDPMScheduler", "DDIMScheduler", "EulerDiscreteScheduler",
-                                  "DPMSolverMultistepScheduler"};
+                                  "DPMSolverMultistepScheduler", kFlowMatchClass};
 
 Json index_of_schedulers() {
   const auto path = test::golden("schedulers/index.json");
@@ -41,7 +41,11 @@ double replay(const std::string& name, const Json& entry) {
     if (key == "eta") options.eta = value.get<double>();
     EXPECT_EQ(key, "eta") << name << ": a step argument that we do not have";
   }
-  EXPECT_TRUE(entry.at("set_timesteps_kwargs").empty()) << name;
+  for (const auto& [key, value] : entry.at("set_timesteps_kwargs").items()) {
+    if (key == "sigmas") options.sigmas = value.get<std::vector<double>>();
+    if (key == "mu") options.mu = value.get<double>();
+    EXPECT_TRUE(key == "sigmas" || key == "mu") << name << ": " << key << " is something that we do not have";
+  }
 
   const auto scheduler = make_scheduler(config, {}, options);
   scheduler->set_timesteps(entry.at("num_inference_steps").get<int64_t>());
@@ -99,7 +103,8 @@ TEST(Scheduler, TakesTheStepsThatDiffusersTakes) {
 NoiseSchedule schedule_of(const Tensor& betas) {
   const auto index = index_of_schedulers();
   for (const auto& [name, entry] : index.items()) {
-    if (!kOurs.contains(entry.at("class_name").get<std::string>())) continue;
+    const auto class_name = entry.at("class_name").get<std::string>();
+    if (!kOurs.contains(class_name) || class_name == kFlowMatchClass) continue;
     auto schedule = NoiseSchedule::from_json(entry.at("config"));
     if (schedule.betas.sizes() == betas.sizes() && worst(schedule.betas, betas) <= 1e-8) return schedule;
   }
@@ -252,6 +257,61 @@ TEST(Scheduler, NamesWhatItDoesNotSupport) {
     EXPECT_ERROR(make_scheduler(base_config(), sampler)->set_timesteps(0), Code::invalid, "steps");
     EXPECT_ERROR(make_scheduler(base_config(), sampler)->set_timesteps(1001), Code::invalid, "steps");
   }
+}
+
+Json flow_config() { return {{"_class_name", kFlowMatchClass}, {"num_train_timesteps", 1000}, {"shift", 3.}}; }
+
+TEST(FlowMatching, GoesFromNoiseToThePictureInAnyNumberOfSteps) {  // MUSAR A12-15
+  torch::manual_seed(5);
+  const auto picture = torch::randn({2, 4, 6, 5}), noise = torch::randn({2, 4, 6, 5});
+  for (const int64_t steps : {1, 3, 28}) {
+    const auto scheduler = make_scheduler(flow_config(), {}, flux_sampler(flow_config(), steps, 24));
+    scheduler->set_timesteps(steps);
+    EXPECT_EQ(scheduler->init_noise_sigma(), 1);
+    EXPECT_NEAR((scheduler->sigmas().slice(0, 1) - scheduler->sigmas().slice(0, 0, steps)).sum().item<double>(), -1,
+                1e-6);
+    auto sample = noise;
+    for (int64_t k = 0; k < steps; ++k) {
+      const auto next = scheduler->step(noise - picture, k, sample, {});
+      EXPECT_LE(worst(next.original, picture), 1e-5) << k << " of " << steps;
+      sample = next.sample;
+    }
+    EXPECT_LE(worst(sample, picture), 1e-5) << steps;
+  }
+}
+
+TEST(FlowMatching, IsDrawnWithItsOwnSamplerAndNoOtherIsDrawnWithIt) {
+  EXPECT_TRUE(is_flow_schedule(flow_config()));
+  EXPECT_FALSE(is_flow_schedule(base_config()));
+  EXPECT_ERROR(NoiseSchedule::from_json(flow_config()), Code::invalid, "flow matching");
+  EXPECT_NO_THROW(make_scheduler(flow_config(), own_sampler(flow_config())));
+  EXPECT_ERROR(make_scheduler(flow_config(), "ddim"), Code::invalid, "flow matching");
+  EXPECT_ERROR(make_scheduler(base_config(), own_sampler(flow_config())), Code::invalid, "no sampler");
+  EXPECT_ERROR(make_scheduler(base_config(), kFlowMatchClass), Code::invalid, "no sampler");
+  EXPECT_ERROR(make_scheduler(base_config(), "ddim", {.mu = 1.}), Code::invalid, "flow matching");
+  EXPECT_ERROR(make_scheduler(base_config(), "ddim", {.sigmas = {1.}}), Code::invalid, "flow matching");
+  EXPECT_ERROR(make_scheduler(flow_config(), {}, {.eta = .5}), Code::invalid, "eta");
+  EXPECT_ERROR(make_scheduler(flow_config(), {}, {.sigmas = {1., 0.}}), Code::invalid, "sigmas");
+  EXPECT_ERROR(make_scheduler(flow_config(), {}, {.sigmas = {1.}})->set_timesteps(2), Code::invalid, "sigma");
+  EXPECT_ERROR(make_scheduler(flow_config())->set_timesteps(0), Code::invalid, "steps");
+  for (const auto& [field, value] : std::vector<std::pair<const char*, Json>>{{"shift", 0},
+                                                                              {"shift", "much"},
+                                                                              {"num_train_timesteps", 0},
+                                                                              {"use_karras_sigmas", true},
+                                                                              {"time_shift_type", "linear"},
+                                                                              {"shift_terminal", .1}}) {
+    auto bad = flow_config();
+    bad[field] = value;
+    EXPECT_ERROR(make_scheduler(bad), Code::invalid, field);
+  }
+  auto shifting = flow_config();
+  shifting["use_dynamic_shifting"] = true;
+  EXPECT_ERROR(make_scheduler(shifting), Code::invalid, "mu");
+  EXPECT_NEAR(flux_sampler(shifting, 4, 256).mu.value(), .5, 1e-12);
+  EXPECT_NEAR(flux_sampler(shifting, 4, 4096).mu.value(), 1.15, 1e-12);
+  EXPECT_ERROR(flux_sampler(shifting, 0, 256), Code::invalid, "steps");
+  shifting["max_image_seq_len"] = 256;
+  EXPECT_ERROR(flux_sampler(shifting, 4, 256), Code::invalid, "max_image_seq_len");
 }
 
 TEST(Scheduler, KnowsItsOwnName) {
