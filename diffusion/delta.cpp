@@ -50,15 +50,17 @@ bool is_text(const std::string& text, std::size_t bytes_max) {
          });
 }
 
-void check_fields(const Delta& delta, const Refuse& refuse) {
+void check_method(const Delta& delta, const Refuse& refuse) {
   const auto& methods = delta_methods();
-  if (std::find(methods.begin(), methods.end(), delta.method) == methods.end()) {
-    std::string list;
-    for (const auto& method : methods) list += (list.empty() ? "" : ", ") + method;
-    throw Error(Code::invalid,
-                refuse.what + ": its method '" + delta.method.substr(0, 64) + "' is not one we know: " + list,
-                "method");
-  }
+  if (std::find(methods.begin(), methods.end(), delta.method) != methods.end()) return;
+  std::string list;
+  for (const auto& method : methods) list += (list.empty() ? "" : ", ") + method;
+  throw Error(Code::invalid,
+              refuse.what + ": its method '" + delta.method.substr(0, 64) + "' is not one we know: " + list, "method");
+}
+
+void check_fields(const Delta& delta, const Refuse& refuse) {
+  check_method(delta, refuse);
   if (!is_placeholder(delta.placeholder)) throw refuse("conceptd.placeholder", "is not <name>");
   if (delta.class_word.empty() || !is_text(delta.class_word, kClassBytesMax)) {
     throw refuse("conceptd.class_word", "is not a word");
@@ -318,6 +320,7 @@ Delta parse_delta(std::string bytes, const std::string& what) {
   const FieldReader fields(metadata, refuse);
   Delta delta;
   delta.method = fields.text("conceptd.method");
+  check_method(delta, refuse);
   delta.class_word = fields.text("conceptd.class_word");
   delta.placeholder = fields.text("conceptd.placeholder");
   delta.base_fingerprint = fields.digest("conceptd.base_digest");

@@ -1,6 +1,8 @@
 // The second, smaller seam: what may happen between two steps of the denoising loop. It is asked once a step, not once
-// a layer: progress and cancellation live here, and so will guidance of the latents.
+// a layer: progress, cancellation and guidance of the latents (guidance/) live here.
 #pragma once
+#include <functional>
+
 #include "diffusion/torch.h"
 
 namespace conceptd::diffusion {
@@ -11,6 +13,8 @@ struct Step {
   double timestep = 0;
   Tensor latents = {};   // (b, channels, s, s) fp32; a steering may replace it by one of the same shape
   Tensor original = {};  // x_0 as the step before saw it, for previews; undefined before the first
+  // Latents as the network reads them at this step: samplers may scale them.
+  std::function<Tensor(const Tensor&)> model_input = {};
 };
 
 class Steering {

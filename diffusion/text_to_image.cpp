@@ -184,6 +184,7 @@ Tensor denoise(ModelBundle& bundle, const TextToImageRequest& request, Steering&
   for (; step.index < step.steps; ++step.index) {
     const auto timestep = scheduler->timesteps()[step.index];
     step.timestep = timestep.item<double>();
+    step.model_input = [&](const Tensor& latents) { return scheduler->scale_model_input(latents, step.index); };
     steering.before_step(step);
     const auto input = batch.doubled(scheduler->scale_model_input(step.latents, step.index));
     const auto output = predict(input.to(bundle.compute), timestep).to(torch::kFloat);
