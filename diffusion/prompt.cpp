@@ -97,12 +97,23 @@ PreparedPrompt prepare_prompt(ModelBundle& bundle, const std::string& text,
     }
   }
   prepared.edits = placed(edits, placeholders, encoding.ids);
-  for (auto& id : encoding.ids) {
-    if (const auto it = word_ids.find(id); it != word_ids.end()) id = it->second;
-  }
-  Edited adapt({prepared.edits});
   const ClipTextOptions options{.placeholder_rows = rows.empty() ? Tensor() : torch::cat(rows)};
-  prepared.context = bundle.text_encoder(ids_tensor({&encoding, 1}), adapt, options).last_hidden_state[0];
+  const auto read = [&](Encoding as, const Edited::Rows& edited) {  // (n, c)
+    for (auto& id : as.ids) {
+      if (const auto it = word_ids.find(id); it != word_ids.end()) id = it->second;
+    }
+    Edited adapt(edited);
+    return bundle.text_encoder(ids_tensor({&as, 1}), adapt, options).last_hidden_state[0];
+  };
+  prepared.context = read(encoding, {prepared.edits});
+  if (!edits || !edits->hard) return prepared;
+  for (auto& placeholder : placeholders) {
+    const auto word = edits->hard->words.find(placeholder.text);
+    if (word != edits->hard->words.end()) placeholder.ids = bundle.tokenizer.token_ids(word->second);
+  }
+  auto set = std::make_shared<EditSet>(*prepared.edits);
+  set->hard->context = read(bundle.tokenizer.encode(text, placeholders), without_soft_path({prepared.edits}));
+  prepared.edits = std::move(set);
   return prepared;
 }
 

@@ -23,7 +23,7 @@ struct PictureRow {
   Tensor negative_context = {};               // (n, c): of the negative prompt, or of "". Needed where guidance > 1
   std::shared_ptr<const EditSet> edits = {};  // PreparedPrompt::edits; null: the frozen model
   // The edits hold for the unconditional half too (OPEN in Perfusion, A4); token residuals never do: their word is not
-  // in its prompt (Infusion, B4).
+  // in its prompt (Infusion, B4). Nor does a soft path (tuning-encoder, R10).
   bool edit_negative = true;
   std::uint64_t seed = 0;
   double guidance = 7.5;        // 1 or less: none, and the unconditional half is not computed
