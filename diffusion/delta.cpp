@@ -28,6 +28,7 @@ struct Refuse {  // the same checks read from outside (corrupt) and before writi
 bool is_perfusion(const Delta& delta) { return delta.method == "perfusion"; }
 bool is_infusion(const Delta& delta) { return delta.method == "infusion"; }
 bool is_lora(const Delta& delta) { return delta.method == "lora"; }
+bool is_tuning_encoder(const Delta& delta) { return delta.method == "tuning_encoder"; }
 bool is_custom_diffusion(const Delta& delta) { return delta.method == "custom_diffusion"; }
 
 bool has_key_residuals(const Delta& delta) {
@@ -73,6 +74,11 @@ void check_fields(const Delta& delta, const Refuse& refuse) {
   if (!(delta.temperature >= 1e-3 && delta.temperature <= 1e3)) {
     throw refuse("conceptd.gate_temperature", "is not within 0.001..1000");
   }
+  if (is_tuning_encoder(delta)) {
+    if (delta.hard_word.empty() || !is_text(delta.hard_word, kClassBytesMax))
+      throw refuse("conceptd.hard_word", "is not a word");
+    if (!(delta.alpha >= 0 && delta.alpha <= 1)) throw refuse("conceptd.alpha", "is not within 0..1");
+  }
   if (!delta.settings.is_object()) throw refuse("conceptd.settings", "is not a JSON object");
   for (const auto& [key, value] : delta.notes) {
     if (!is_text(key, 256) || !is_text(value, kTextBytesMax)) throw refuse(key.substr(0, 256), "is not a short text");
@@ -84,12 +90,14 @@ void check_tensor(const std::string& name, const Tensor& tensor, const Delta& de
   const bool output = name.starts_with(kKeyPrefix) || name.starts_with(kValuePrefix);
   const bool residual = name.starts_with(kKeyResidualPrefix) || name.starts_with(kValueResidualPrefix);
   if (name == kWordTensor && !infusion) {
-    if (tensor.dim() != 2 || tensor.size(0) < 1 || tensor.size(0) > (perfusion ? 1 : kRowsMax)) {
+    if (tensor.dim() != 2 || tensor.size(0) < 1 ||
+        tensor.size(0) > (perfusion || is_tuning_encoder(delta) ? 1 : kRowsMax)) {
       throw refuse(name, "is not one row of the token table each placeholder token");
     }
   } else if ((perfusion && (output || name == kInputTensor)) || (infusion && residual)) {
     if (tensor.dim() != 1) throw refuse(name, "is not a vector");
-  } else if ((is_lora(delta) && (name.starts_with(kDownPrefix) || name.starts_with(kUpPrefix))) ||
+  } else if (((is_lora(delta) || is_tuning_encoder(delta)) &&
+              (name.starts_with(kDownPrefix) || name.starts_with(kUpPrefix))) ||
              (is_custom_diffusion(delta) && name.starts_with(kDifferencePrefix))) {
     if (tensor.dim() != 2) throw refuse(name, "is not a matrix");
   } else {
@@ -121,6 +129,10 @@ StringMap fields_of(const Delta& delta) {
     fields["conceptd.covariance_digest"] = delta.covariance_digest.tagged();
     fields["conceptd.gate_bias"] = Json(delta.bias).dump();
     fields["conceptd.gate_temperature"] = Json(delta.temperature).dump();
+  }
+  if (is_tuning_encoder(delta)) {
+    fields["conceptd.hard_word"] = delta.hard_word;
+    fields["conceptd.alpha"] = Json(delta.alpha).dump();
   }
   return fields;
 }
@@ -265,8 +277,8 @@ EditSet infusion_edits(const Delta& delta, const DeltaBase& base) {
 }  // namespace
 
 const std::vector<std::string>& delta_methods() {
-  static const std::vector<std::string> g_methods{"perfusion", "textual_inversion", "infusion", "lora",
-                                                  "custom_diffusion"};
+  static const std::vector<std::string> g_methods{"perfusion", "textual_inversion", "infusion",
+                                                  "lora",      "custom_diffusion",  "tuning_encoder"};
   return g_methods;
 }
 
@@ -328,6 +340,8 @@ Delta parse_delta(std::string bytes, const std::string& what) {
   delta.covariance_digest = fields.digest("conceptd.covariance_digest");
   delta.bias = fields.number("conceptd.gate_bias", delta.bias);
   delta.temperature = fields.number("conceptd.gate_temperature", delta.temperature);
+  if (is_tuning_encoder(delta))
+    delta.hard_word = fields.text("conceptd.hard_word"), delta.alpha = fields.number("conceptd.alpha", -1);
   delta.settings = fields.json("conceptd.settings");
   delta.compact = is_infusion(delta) && metadata.contains(kSitesField);
   check_fields(delta, refuse);
@@ -375,7 +389,7 @@ void check_delta(const Delta& delta, const DeltaBase& base) {
     check_sites(delta, kValueResidualPrefix, base.value_sites);
     if (has_key_residuals(delta)) check_sites(delta, kKeyResidualPrefix, base.key_sites);
   }
-  if (is_lora(delta)) check_adapters(delta, base.projections);
+  if (is_lora(delta) || is_tuning_encoder(delta)) check_adapters(delta, base.projections);
   if (is_custom_diffusion(delta)) check_differences(delta, base);
   if (!is_perfusion(delta)) return;
   if (!base.covariance) {
@@ -398,8 +412,11 @@ EditSet delta_edits(const Delta& delta, const DeltaBase& base, const GateChoice&
   for (const auto& [site, widths] : base.projections) {
     const auto down = delta.tensors.find(kDownPrefix + site);
     if (down != delta.tensors.end())
-      set.sites[site].low_rank.push_back({down->second, delta.tensors.at(kUpPrefix + site)});
+      set.sites[site].low_rank.push_back(
+          {down->second, delta.tensors.at(kUpPrefix + site), 1, is_tuning_encoder(delta)});
   }
+  if (is_tuning_encoder(delta))
+    set.hard = HardPath{.alpha = delta.alpha, .words = {{delta.placeholder, delta.hard_word}}};
   if (is_custom_diffusion(delta)) {
     for (const auto& [site, out] : keys_and_values(base))
       set.sites[site].low_rank.push_back({Tensor(), delta.tensors.at(kDifferencePrefix + site)});

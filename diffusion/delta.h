@@ -11,6 +11,9 @@
 //   infusion, compact   r_V, s_V: the same in six bits a value
 //   lora                w (k, c), down.<site> (r, in) and up.<site> (out, r) for any attention projections of the
 //                       denoiser
+//   tuning_encoder      w (1, c), down.<site> (r, in) and up.<site> (out, r) as lora's, and in the metadata the hard
+//   path:
+//                       its word and alpha
 //   custom_diffusion    w (k, c), D.<site> (out, in) for every ….attn2.to_k and ….attn2.to_v
 // Perfusion's k = C⁻¹ i* / (i*ᵀ C⁻¹ i*) is not stored: C belongs to the base (token_covariance.h), its digest to the
 // delta.
@@ -54,6 +57,8 @@ struct Delta {
   Digest text_encoder_digest = {};      // parameter_digest() of that base's text encoder; all zero: not stated
   Digest covariance_digest = {};        // TokenCovariance::digest(); all zero where the method needs none
   double bias = .7, temperature = .15;  // the gate that a request gets unless it asks for another: Perfusion's β, τ
+  std::string hard_word = {};           // tuning_encoder: what the hard path reads in the placeholder's place
+  double alpha = .5;                    // tuning_encoder: the soft path's share
   Json settings = Json::object();       // what it was learnt with, for people and for learning it again
   StringMap notes = {};                 // further metadata by full name: "ss_steps", "conceptd.eval.identity"
   TensorMap tensors = {};               // by the names above

@@ -111,7 +111,7 @@ const std::map<std::string, KeyLock>& key_locks() {
 PreparedPrompt prepare_prompt(ModelBundle& bundle, const std::string& text, const std::shared_ptr<const EditSet>& edits,
                               KeyLock lock) {
   const torch::NoGradGuard no_grad;
-  auto tokens = edits ? edits->tokens : std::vector<TokenEmbedding>{};
+  const auto tokens = edits ? edits->tokens : std::vector<TokenEmbedding>{};
   const Reading reading(bundle, text, tokens);
   PreparedPrompt prepared{.dropped_text = reading.encoding.dropped_text};
   for (const auto& placeholder : reading.placeholders) {
@@ -125,13 +125,28 @@ PreparedPrompt prepare_prompt(ModelBundle& bundle, const std::string& text, cons
   const auto encoded = reading.encoded(bundle, prepared.edits);
   prepared.context = encoded.last_hidden_state[0];
   prepared.pooled = encoded.pooled[0];
-  const auto is_locked = [](const TokenEmbedding& token) { return token.rows.defined() && !token.words.empty(); };
-  if (lock != KeyLock::local && std::any_of(tokens.begin(), tokens.end(), is_locked)) {
-    for (auto& token : tokens)
-      if (is_locked(token)) token.rows = Tensor();
+  // The same text with other words in the place of some placeholders.
+  const auto as_words = [&](const auto& word_of, const std::shared_ptr<const EditSet>& edited) {
+    auto read = tokens;
+    for (auto& token : read)
+      if (const auto word = word_of(token); !word.empty()) token.rows = Tensor(), token.words = word;
+    return Reading(bundle, text, read).encoded(bundle, edited).last_hidden_state[0];
+  };
+  const auto lockable = [](const TokenEmbedding& token) { return token.rows.defined() ? token.words : std::string(); };
+  if (lock != KeyLock::local &&
+      std::any_of(tokens.begin(), tokens.end(), [&](const auto& token) { return !lockable(token).empty(); })) {
     auto set = std::make_shared<EditSet>(*prepared.edits);
-    set->key_context = Reading(bundle, text, tokens).encoded(bundle, prepared.edits).last_hidden_state[0];
+    set->key_context = as_words(lockable, prepared.edits);
     set->key_edits = lock == KeyLock::global_edited;
+    prepared.edits = std::move(set);
+  }
+  if (edits && edits->hard) {
+    const auto hard_word = [&](const TokenEmbedding& token) {
+      const auto word = edits->hard->words.find(token.placeholder);
+      return word == edits->hard->words.end() ? std::string() : word->second;
+    };
+    auto set = std::make_shared<EditSet>(*prepared.edits);
+    set->hard->context = as_words(hard_word, without_soft_path({prepared.edits})[0]);
     prepared.edits = std::move(set);
   }
   return prepared;

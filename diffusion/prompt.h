@@ -17,8 +17,9 @@ struct PreparedPrompt {
   Tensor context = {};                                         // (n, c) fp32
   Tensor pooled = {};                                          // (c) fp32: what an MM-DiT reads beside it
   std::map<std::string, std::vector<int64_t>> positions = {};  // placeholder -> where its tokens stand
-  std::shared_ptr<const EditSet> edits = {};  // for the denoiser: as given, but residuals know their tokens
-  std::string dropped_text = {};              // did not fit; say so in the answer
+  std::shared_ptr<const EditSet> edits =
+      {};  // for the denoiser: as given, but residuals know their tokens, a hard path its context
+  std::string dropped_text = {};  // did not fit; say so in the answer
 };
 
 // "a <kettle-7> on <mat@2>" -> {"<kettle-7>", "<mat@2>"}: what stands between < and > and is a name or a name@version,

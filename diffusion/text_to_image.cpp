@@ -60,7 +60,8 @@ void check_rows(const ModelBundle& bundle, const TextToImageRequest& request, co
           "are residuals of cross-attention, which this base does not have");
     check(std::abs(row.guidance) <= 100, "guidance", "must lie in -100..100");
     const auto nowhere = [](const TokenResidual& edit) { return edit.positions.empty(); };
-    check(!row.edits || !any_residual(*row.edits, nowhere), "edits",
+    const bool unread = row.edits && row.edits->hard && !fits(row.edits->hard->context);
+    check(!row.edits || (!any_residual(*row.edits, nowhere) && !unread), "edits",
           "do not know their tokens: take those that "
           "prepare_prompt() gave for this row's prompt");
     check(row.guidance_rescale >= 0 && row.guidance_rescale <= 1, "guidance_rescale", "must lie in 0..1");
@@ -87,7 +88,7 @@ class GuidedBatch {
       rescale.push_back(static_cast<float>(row.guidance_rescale));
       any_rescale_ |= row.guidance_rescale > 0;
     }
-    edits_ = for_another_prompt(edits_);
+    edits_ = without_soft_path(for_another_prompt(edits_));
     for (const auto& row : request.rows) {
       contexts.push_back(row.context), pooled.push_back(row.pooled);
       read.push_back(static_cast<float>(row.guidance));

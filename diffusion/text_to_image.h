@@ -24,7 +24,7 @@ struct PictureRow {
   Tensor pooled = {}, negative_pooled = {};   // (c): PreparedPrompt::pooled, beside each; an MM-DiT needs them
   std::shared_ptr<const EditSet> edits = {};  // PreparedPrompt::edits; null: the frozen model
   // The edits hold for the unconditional half too (OPEN in Perfusion, A4); token residuals never do: their word is not
-  // in its prompt (Infusion, B4); nor do globally locked keys.
+  // in its prompt (Infusion, B4); nor do globally locked keys, nor a soft path (tuning-encoder, R10).
   bool edit_negative = true;
   std::uint64_t seed = 0;
   // 1 or less: none, and the unconditional half is not computed. A model that was distilled to read its guidance

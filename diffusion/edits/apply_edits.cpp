@@ -79,8 +79,8 @@ Tensor apply_edits(std::span<const TokenResidual> edits, const Tensor& y) {
 Tensor apply_edits(std::span<const LowRank> edits, const Tensor& x, const Tensor& y) {
   auto out = y;
   for (const auto& edit : edits) {
-    const auto read = edit.down.defined() ? torch::matmul(x, edit.down.to(x.scalar_type()).t()) : x;
-    out = out + edit.scale * torch::matmul(read, edit.up.to(x.scalar_type()).t());
+    const auto read = edit.down.defined() ? torch::matmul(x, edit.down.to(x.scalar_type()).transpose(-2, -1)) : x;
+    out = out + edit.scale * torch::matmul(read, edit.up.to(x.scalar_type()).transpose(-2, -1));
   }
   return out;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "diffusion/attention.h"
 
 namespace conceptd::diffusion {
 
@@ -15,6 +16,11 @@ void add_edits(EditSet& set, const EditSet& more) {
     append(site.residual, edits.residual);
     append(site.low_rank, edits.low_rank);
   }
+  if (!more.hard) return;
+  if (!set.hard) set.hard = HardPath{.alpha = more.hard->alpha, .words = {}};
+  set.hard->alpha = std::max(set.hard->alpha, more.hard->alpha);
+  set.hard->words.insert(more.hard->words.begin(), more.hard->words.end());
+  set.hard->context = Tensor();  // of the prompt that they are in together
 }
 
 namespace {
@@ -27,7 +33,35 @@ bool same_gates(const std::vector<RankOne>& a, const std::vector<RankOne>& b) {
 }
 }  // namespace
 
-Edited::Edited(Rows rows) : batch_(rows.size()) {
+struct Edited::HardRows {
+  Tensor rows;      // int64 indices; undefined: all rows
+  Tensor alpha;     // (b, 1, 1)
+  Tensor contexts;  // (b, n, c); undefined: a prompt has not been prepared
+  Edited edited;
+};
+
+std::shared_ptr<Edited::HardRows> Edited::hard_rows(const Rows& rows) {
+  Rows mine;
+  std::vector<int64_t> where;
+  std::vector<float> alpha;
+  std::vector<Tensor> contexts;
+  std::map<const EditSet*, int64_t> seen;  // rows so far that share a set
+  for (std::size_t k = 0; k < rows.size(); ++k) {
+    if (!rows[k] || !rows[k]->hard) continue;
+    const auto& hard = *rows[k]->hard;
+    mine.push_back(rows[k]), where.push_back(static_cast<int64_t>(k)), alpha.push_back(static_cast<float>(hard.alpha));
+    const auto at = seen[rows[k].get()]++;
+    if (hard.context.defined()) contexts.push_back(hard.context.dim() == 3 ? hard.context[at] : hard.context);
+  }
+  if (mine.empty()) return nullptr;
+  const bool all = mine.size() == rows.size(), ready = contexts.size() == mine.size();
+  return std::make_shared<HardRows>(HardRows{.rows = all ? Tensor() : torch::tensor(where, torch::kLong),
+                                             .alpha = torch::tensor(alpha).view({-1, 1, 1}),
+                                             .contexts = ready ? torch::stack(contexts) : Tensor(),
+                                             .edited = Edited(without_soft_path(mine))});
+}
+
+Edited::Edited(Rows rows) : batch_(rows.size()), hard_(hard_rows(rows)) {
   std::map<const EditSet*, std::vector<int64_t>> where;
   for (std::size_t k = 0; k < rows.size(); ++k) {
     if (rows[k] && (!rows[k]->sites.empty() || rows[k]->key_context.defined()))
@@ -46,6 +80,9 @@ Edited::Edited(Rows rows) : batch_(rows.size()) {
 void Edited::begin_prompt(std::vector<Tensor> constant_contexts) {
   constant_ = std::move(constant_contexts);
   answers_.clear();
+  if (!hard_ || !hard_->contexts.defined()) return;
+  if (!constant_.empty()) hard_->contexts = hard_->contexts.to(constant_.front().scalar_type());
+  hard_->edited.begin_prompt(constant_.empty() ? std::vector<Tensor>{} : std::vector<Tensor>{hard_->contexts});
 }
 
 bool Edited::is_constant(const Tensor& x) const {
@@ -85,6 +122,20 @@ Tensor Edited::linear(AdaptedLinearImpl& base, const Tensor& x) {
   return y;
 }
 
+Tensor Edited::attend(AttentionImpl& attention, const Tensor& x, const Tensor& context) {
+  const auto soft = Adaptation::attend(attention, x, context);
+  if (!hard_) return soft;
+  if (!hard_->contexts.defined())
+    throw Error(Code::internal, "at " + attention.site.path + " the hard path has no prompt to read");
+  const auto& rows = hard_->rows;
+  const auto mine = rows.defined() ? x.index_select(0, rows) : x;
+  const auto read = context.is_same(x) ? mine : hard_->contexts.to(x.scalar_type());
+  const auto hard = hard_->edited.attend(attention, mine, read);
+  const auto alpha = hard_->alpha.to(x.scalar_type());
+  const auto blend = alpha * (rows.defined() ? soft.index_select(0, rows) : soft) + (1 - alpha) * hard;
+  return rows.defined() ? soft.index_copy(0, rows, blend) : blend;
+}
+
 Tensor Edited::edited(std::size_t group, const SiteEdits& edits, AdaptedLinearImpl& base, const Tensor& x,
                       const Tensor& rows, const Tensor& y) {
   auto out = y;
@@ -106,40 +157,59 @@ const Gates& Edited::gates(std::size_t group, const std::vector<RankOne>& edits,
 }
 
 namespace {
-// Without the residuals that go, and without the key context unless it stays.
-template <class Goes>
-Edited::Rows what_is_left(const Edited::Rows& rows, const Goes& goes, bool keep_key_context) {
-  std::map<const EditSet*, std::shared_ptr<const EditSet>> left;
+// Every set as `left` leaves it, once for all rows that share it; null where nothing is left. `changes` says of which
+// sets something goes.
+template <class Changes, class Left>
+Edited::Rows reduced(const Edited::Rows& rows, const Changes& changes, const Left& left) {
+  std::map<const EditSet*, std::shared_ptr<const EditSet>> known;
   auto out = rows;
   for (auto& row : out) {
-    if (!row || (!any_residual(*row, goes) && (keep_key_context || !row->key_context.defined()))) continue;
-    const auto [known, is_new] = left.try_emplace(row.get());
+    if (!row || !changes(*row)) continue;
+    const auto [entry, is_new] = known.try_emplace(row.get());
     if (is_new) {
-      EditSet rest{.tokens = row->tokens, .sites = {}};
-      if (keep_key_context) rest.key_context = row->key_context, rest.key_edits = row->key_edits;
-      for (const auto& [path, edits] : row->sites) {
-        auto left_here = edits;
-        std::erase_if(left_here.residual, goes);
-        const bool any = !left_here.residual.empty() || !left_here.rank_one.empty() || !left_here.low_rank.empty();
-        if (any) rest.sites.emplace(path, std::move(left_here));
-      }
-      if (!rest.sites.empty() || rest.key_context.defined())
-        known->second = std::make_shared<const EditSet>(std::move(rest));
+      auto rest = left(*row);
+      std::erase_if(rest.sites, [](const auto& item) {
+        return item.second.residual.empty() && item.second.rank_one.empty() && item.second.low_rank.empty();
+      });
+      if (!rest.sites.empty() || rest.hard || rest.key_context.defined())
+        entry->second = std::make_shared<const EditSet>(std::move(rest));
     }
-    row = known->second;
+    row = entry->second;
   }
   return out;
 }
 }  // namespace
 
 Edited::Rows of_frozen_stream(const Edited::Rows& rows) {
-  return what_is_left(
-      rows, [](const TokenResidual& edit) { return edit.keeps_maps; }, true);
+  const auto goes = [](const TokenResidual& edit) { return edit.keeps_maps; };
+  return reduced(
+      rows, [&](const EditSet& set) { return any_residual(set, goes); },
+      [&](EditSet set) {
+        for (auto& [path, edits] : set.sites) std::erase_if(edits.residual, goes);
+        return set;
+      });
 }
 
 Edited::Rows for_another_prompt(const Edited::Rows& rows) {
-  return what_is_left(
-      rows, [](const TokenResidual&) { return true; }, false);
+  const auto any = [](const TokenResidual&) { return true; };
+  return reduced(
+      rows, [&](const EditSet& set) { return set.key_context.defined() || any_residual(set, any); },
+      [&](EditSet set) {
+        set.key_context = Tensor();
+        for (auto& [path, edits] : set.sites) edits.residual.clear();
+        return set;
+      });
+}
+
+Edited::Rows without_soft_path(const Edited::Rows& rows) {
+  return reduced(
+      rows, [](const EditSet& set) { return set.hard.has_value(); },
+      [](EditSet set) {
+        set.hard.reset();
+        for (auto& [path, edits] : set.sites)
+          std::erase_if(edits.low_rank, [](const LowRank& edit) { return edit.soft; });
+        return set;
+      });
 }
 
 }  // namespace conceptd::diffusion

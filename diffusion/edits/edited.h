@@ -3,6 +3,9 @@
 // The frozen layer runs once for the whole batch; rows that share an EditSet are edited together. A row without edits,
 // and a layer without edits, keep the frozen answer bit for bit (decision 4): the paper's operator is not the identity
 // when its gate is closed (perfusion_and_infusion.md, A9.1), so this is a bypass and not a limit.
+//
+// Rows whose set has a hard path attend twice; the other rows' answer is that of a batch in which nobody does.
+// Source: Domain-Agnostic Tuning-Encoder (arXiv 2307.06925), as specified in musar_and_tuning_encoder.md, B3.3.
 #pragma once
 #include <map>
 #include <memory>
@@ -20,6 +23,7 @@ class Edited : public Adaptation {
 
   explicit Edited(Rows rows);
   Tensor linear(AdaptedLinearImpl& base, const Tensor& x) override;  // x (b, …, in), b as many as rows
+  Tensor attend(AttentionImpl& attention, const Tensor& x, const Tensor& context) override;
 
   // Decision 2: says that these tensors will not change until the next begin_prompt(). What a layer yields for one of
   // them (by identity) is computed once and then returned again: cross-attention's keys and values, for all steps.
@@ -38,6 +42,9 @@ class Edited : public Adaptation {
     Gates gates;
   };
 
+  struct HardRows;  // the rows with a hard path, and what they read there
+  static std::shared_ptr<HardRows> hard_rows(const Rows& rows);
+
   Tensor edited(std::size_t group, const SiteEdits& edits, AdaptedLinearImpl& base, const Tensor& x, const Tensor& rows,
                 const Tensor& y);
   const Gates& gates(std::size_t group, const std::vector<RankOne>& edits, const Tensor& x, const Tensor& rows);
@@ -46,6 +53,7 @@ class Edited : public Adaptation {
   std::size_t batch_;
   std::vector<Group> groups_;
   std::vector<SharedGates> shared_;  // one a group
+  std::shared_ptr<HardRows> hard_;   // null: none
   std::vector<Tensor> constant_;
   std::map<std::pair<const AdaptedLinearImpl*, const void*>, Tensor> answers_;
 };
@@ -55,5 +63,7 @@ class Edited : public Adaptation {
 Edited::Rows of_frozen_stream(const Edited::Rows& rows);
 // The same rows for another prompt: without token residuals and key contexts, which belong to one prompt alone.
 Edited::Rows for_another_prompt(const Edited::Rows& rows);
+// The same rows as their hard path, or an unconditional half, has them: without soft edits, attending once.
+Edited::Rows without_soft_path(const Edited::Rows& rows);
 
 }  // namespace conceptd::diffusion

@@ -5,6 +5,7 @@
 // out what it yields, k rows of one placeholder, r rank.
 #pragma once
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,8 +41,21 @@ struct TokenResidual {
 
 // W + scale * up down, at every token.
 struct LowRank {
-  Tensor down, up;  // (r, c), (out, r); `down` undefined: `up` (out, c) is the whole difference
+  // (r, c), (out, r); `down` undefined: `up` (out, c) is the whole difference. Or (b, r, c), (b, out, r): one for each
+  // row that shares the set.
+  Tensor down, up;
   double scale = 1;
+  bool soft = false;  // on the soft path alone; see HardPath
+};
+
+// A second path through every attention, beside the one that the edits make (the soft path): without soft LowRank
+// edits, real words in a placeholder's place. Attention yields alpha * soft + (1 - alpha) * hard.
+struct HardPath {
+  double alpha = .5;                         // 0..1
+  std::map<std::string, std::string> words;  // placeholder -> what the hard path reads: "mug"
+  // (n, c): the prompt with those words, which prepare_prompt() encodes. Or (b, n, c): one for each row that shares the
+  // set.
+  Tensor context = {};
 };
 
 struct SiteEdits {
@@ -58,10 +72,11 @@ struct EditSet {
   // makes it.
   Tensor key_context = {};
   bool key_edits = false;
-  bool empty() const { return tokens.empty() && sites.empty(); }
+  std::optional<HardPath> hard = {};
+  bool empty() const { return tokens.empty() && sites.empty() && !hard; }
 };
 
-// Concepts beside each other: every edit of `more` joins its site in `set`.
+// Concepts beside each other: every edit of `more` joins its site in `set`. Of two hard paths the larger alpha stays.
 void add_edits(EditSet& set, const EditSet& more);
 
 // Does `test` hold for any of its token residuals?
