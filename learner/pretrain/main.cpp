@@ -46,6 +46,9 @@ int main(int argc, char** argv) {
   stage("evaluator", "the net that reads pictures; --out models/evaluator", pretrain::train_evaluator, 4000, 1e-3, 32);
   stage("towers", "captions and pictures against each other; --out models/evaluator", pretrain::train_towers, 2000,
         1e-3, 64);
+  stage("encoder-words", "what the tuning-encoder says of a photo, in one word", pretrain::train_encoder_words, 3000,
+        1e-3, 16);
+  stage("encoder", "the tuning-encoder, by the denoiser's error", pretrain::train_encoder, 4000, 5e-4, 12);
   stage("assemble", "index, scheduler, tokenizer settings and the covariance of captions", pretrain::assemble, 0, 0, 0);
   try {
     app.parse(argc, argv);
