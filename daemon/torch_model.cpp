@@ -15,6 +15,7 @@
 #include "diffusion/token_covariance.h"
 #include "learner/gate/gate.h"
 #include "learner/learner.h"
+#include "learner/tuning_encoder/encoder.h"
 
 namespace conceptd::daemon {
 namespace {
@@ -181,6 +182,16 @@ class TorchModel final : public Model {
     } catch (const Error& error) {
       std::erase(facts_.methods, "perfusion");
       facts_.warnings.push_back(std::string("perfusion cannot be used, the other methods can: ") + error.what());
+    }
+    try {
+      using learner::EncoderBundle;
+      const auto tuning = EncoderBundle::beside(bundle_.folder);
+      const bool is_there = std::filesystem::is_directory(tuning);
+      if (is_there) (void)EncoderBundle::open(tuning, bundle_);
+      if (!is_there) std::erase(facts_.methods, "tuning_encoder");
+    } catch (const Error& error) {
+      std::erase(facts_.methods, "tuning_encoder");
+      facts_.warnings.push_back(std::string("tuning_encoder cannot be used, the other methods can: ") + error.what());
     }
     try {
       if (!learner::Gate::open(bundle_))

@@ -58,7 +58,8 @@ class Learner {
   virtual Learned learn(const LearnRequest& request, LearnContext& context) = 0;
 };
 
-// "perfusion", "textual_inversion", "infusion", "lora", "custom_diffusion". Error{invalid} names the methods there are.
+// "perfusion", "textual_inversion", "infusion", "lora", "custom_diffusion", "tuning_encoder". Error{invalid} names the
+// methods there are.
 std::unique_ptr<Learner> make_learner(const std::string& method);
 std::span<const std::string_view> learner_names();
 

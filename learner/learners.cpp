@@ -4,12 +4,13 @@
 #include "learner/lora/lora.h"
 #include "learner/perfusion/perfusion.h"
 #include "learner/textual_inversion/textual_inversion.h"
+#include "learner/tuning_encoder/tuning_encoder.h"
 
 namespace conceptd::learner {
 
 std::span<const std::string_view> learner_names() {
-  static constexpr std::string_view kNames[] = {"perfusion", "textual_inversion", "infusion", "lora",
-                                                "custom_diffusion"};
+  static constexpr std::string_view kNames[] = {"perfusion", "textual_inversion", "infusion",
+                                                "lora",      "custom_diffusion",  "tuning_encoder"};
   return kNames;
 }
 
@@ -19,6 +20,7 @@ std::unique_ptr<Learner> make_learner(const std::string& method) {
   if (method == "infusion") return std::make_unique<InfusionLearner>();
   if (method == "lora") return std::make_unique<LoraLearner>();
   if (method == "custom_diffusion") return std::make_unique<CustomDiffusionLearner>();
+  if (method == "tuning_encoder") return std::make_unique<TuningEncoderLearner>();
   std::string list;
   for (const auto name : learner_names()) list += (list.empty() ? "" : ", ") + std::string(name);
   throw Error(Code::invalid, "no method called '" + method + "'; there are " + list, "method");

@@ -2,8 +2,8 @@
 
 namespace conceptd::learner {
 
-void StepSettings::read(SettingsReader& reader) {
-  reader.whole("steps", steps, 1, 10000);
+void StepSettings::read(SettingsReader& reader, int64_t steps_min, int64_t steps_max) {
+  reader.whole("steps", steps, steps_min, steps_max);
   reader.whole("batch", batch, 1, 256);
   reader.number("settle", settle, 0, 1);
   reader.number("min_snr", min_snr, 0, 1e6);

@@ -13,7 +13,7 @@ struct StepSettings {
   double min_snr = -1;
   int64_t preview_every = 100;  // steps, and the last; 0: no previews
 
-  void read(SettingsReader& reader);
+  void read(SettingsReader& reader, int64_t steps_min = 1, int64_t steps_max = 10000);
   void complete(const diffusion::LearningDefaults& base);  // with what the base says
   void write(nlohmann::json& settings) const;              // all but the previews
   // rates: one peak rate a parameter group of the optimiser.

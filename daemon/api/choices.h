@@ -7,8 +7,8 @@
 
 namespace conceptd::api {
 
-inline constexpr std::array<std::string_view, 5> kMethods{"perfusion", "textual_inversion", "infusion", "lora",
-                                                          "custom_diffusion"};
+inline constexpr std::array<std::string_view, 6> kMethods{"perfusion", "textual_inversion", "infusion",
+                                                          "lora",      "custom_diffusion",  "tuning_encoder"};
 inline constexpr std::array<std::string_view, 9> kSamplers{
     "ddim",    "ddpm", "euler", "euler_karras", "dpmpp_2m", "dpmpp_2m_karras", "dpmpp_2m_sde", "dpmpp_2m_sde_karras",
     "dpmpp_3m"};

@@ -6,6 +6,7 @@
 
 #include "diffusion/group_norm.h"
 #include "learner/pretrain/checkpoint.h"
+#include "learner/structure_tensor.h"
 
 namespace conceptd::evaluate {
 namespace nn = torch::nn;
@@ -18,24 +19,7 @@ constexpr std::pair<int64_t, int64_t> kLayers[]{{24, 1}, {48, 2},  {64, 1},  {96
                                                 {96, 1}, {128, 2}, {128, 1}, {192, 2}};  // channels, stride
 constexpr std::array<std::size_t, 3> kFinerMaps{2, 4, 6};
 constexpr std::size_t kPatternMap = 4;
-constexpr int64_t kFinerChannels = 64 + 96 + 128, kQuarters = 2, kInputs = 3 + 4;
-
-// The structure tensor (Bigun & Granlund 1987): how strongly, in which direction and how much in one direction alone a
-// neighbourhood of 7 x 7 changes. Without it the net takes tens of thousands of pictures to see that stripes run one
-// way. (b, 3, h, w) -> (b, 4, h, w)
-Tensor structure(const Tensor& pictures) {
-  namespace F = nn::functional;
-  const auto h = pictures.size(2), w = pictures.size(3);
-  const auto wide = F::pad(pictures, F::PadFuncOptions({1, 1, 1, 1}).mode(torch::kReplicate));
-  const auto dx = (wide.slice(3, 2, w + 2) - wide.slice(3, 0, w)).slice(2, 1, h + 1);
-  const auto dy = (wide.slice(2, 2, h + 2) - wide.slice(2, 0, h)).slice(3, 1, w + 1);
-  const auto around = [](const Tensor& t) { return torch::avg_pool2d(t, {7, 7}, {1, 1}, {3, 3}, false, false); };
-  const auto xx = around(dx.pow(2).sum(1, true)), yy = around(dy.pow(2).sum(1, true));
-  const auto twice_xy = 2 * around((dx * dy).sum(1, true)), all = xx + yy + .02;
-  return torch::cat(
-      {(xx - yy) / all, twice_xy / all, torch::log(all), torch::sqrt((xx - yy).pow(2) + twice_xy.pow(2) + 1e-12) / all},
-      1);
-}
+constexpr int64_t kFinerChannels = 64 + 96 + 128, kQuarters = 2, kInputs = 3 + learner::kStructureChannels;
 
 int64_t classes_of(int question) {
   switch (question) {
@@ -74,7 +58,7 @@ AttributeNetImpl::AttributeNetImpl() {
 }
 
 Answers AttributeNetImpl::forward(const Tensor& pictures) {
-  auto maps = torch::cat({pictures, structure(pictures)}, 1).contiguous(at::MemoryFormat::ChannelsLast);
+  auto maps = torch::cat({pictures, learner::structure_tensor(pictures)}, 1).contiguous(at::MemoryFormat::ChannelsLast);
   Answers answers;
   std::vector<Tensor> read;
   for (std::size_t k = 0; k < convolutions->size(); ++k) {

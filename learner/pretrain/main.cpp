@@ -50,6 +50,9 @@ int main(int argc, char** argv) {
         1e-3, 64);
   stage("mmdit", "a denoiser by flow matching; --out models/tiny-64-mmdit", pretrain::train_mmdit, 12000, 8e-4, 16);
   stage("assemble-mmdit", "the folder around it; --out models/tiny-64-mmdit", pretrain::assemble_mmdit, 0, 0, 0);
+  stage("encoder-words", "what the tuning-encoder says of a photo, in one word", pretrain::train_encoder_words, 3000,
+        1e-3, 16);
+  stage("encoder", "the tuning-encoder, by the denoiser's error", pretrain::train_encoder, 4000, 5e-4, 12);
   stage("assemble", "index, scheduler, tokenizer settings and the covariance of captions", pretrain::assemble, 0, 0, 0);
   try {
     app.parse(argc, argv);

@@ -5,6 +5,7 @@
 //   decoder      latents -> pictures alone, the latents as they are    vae/
 //   text         captions, by questions about what they say              text_encoder/, tokenizer/
 //   unet         the denoiser, on frozen latents and frozen text states  unet/
+//   encoder-words, encoder    the base's tuning-encoder    <out>-encoder/, beside the base
 //   assemble     the folder around them                                  model_index.json, scheduler/, perfusion/, …
 #pragma once
 #include <cstdint>
@@ -35,11 +36,13 @@ void train_autoencoder(const StageOptions& options);
 void train_decoder(const StageOptions& options);  // more of it, from the published weights
 void train_text(const StageOptions& options);
 void train_unet(const StageOptions& options);
-void train_evaluator(const StageOptions& options);  // another model altogether: models/evaluator
-void train_towers(const StageOptions& options);     // beside it: captions and pictures against each other
-void assemble(const StageOptions& options);         // the folder around the weights, and perfusion's covariance
-void train_mmdit(const StageOptions& options);      // another denoiser for the same world: models/tiny-64-mmdit
-void assemble_mmdit(const StageOptions& options);   // the folder around it
+void train_evaluator(const StageOptions& options);      // another model altogether: models/evaluator
+void train_towers(const StageOptions& options);         // beside it: captions and pictures against each other
+void train_encoder_words(const StageOptions& options);  // the tuning-encoder beside the base, and its words first
+void train_encoder(const StageOptions& options);
+void assemble(const StageOptions& options);        // the folder around the weights, and perfusion's covariance
+void train_mmdit(const StageOptions& options);     // another denoiser for the same world: models/tiny-64-mmdit
+void assemble_mmdit(const StageOptions& options);  // the folder around it
 
 // A generator for one task of one step: runs repeat, and resumed runs go on with fresh scenes.
 world::Random task_random(std::uint64_t seed, int64_t step, int64_t task);
