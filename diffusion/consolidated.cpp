@@ -84,16 +84,22 @@ StringMap fields_of(const Consolidated& made) {
   return fields;
 }
 
+Digest digest_from(const std::string& text, const std::string& field, const Refuse& refuse) {
+  try {
+    return Digest::parse(text);
+  } catch (const Error&) {
+    throw refuse(field, "is not a SHA-256 digest");
+  }
+}
+
 std::map<std::string, Consolidated::Member> members_from(const Json& list, const Refuse& refuse) {
   std::map<std::string, Consolidated::Member> members;
   try {
     for (const auto& entry : list) {
       const auto placeholder = entry.at("placeholder").get<std::string>();
+      const auto delta = digest_from(entry.at("delta").get<std::string>(), placeholder, refuse);
       const bool is_new =
-          members
-              .emplace(placeholder, Consolidated::Member{Digest::parse(entry.at("delta").get<std::string>()),
-                                                         entry.at("class").get<std::string>()})
-              .second;
+          members.emplace(placeholder, Consolidated::Member{delta, entry.at("class").get<std::string>()}).second;
       if (!is_new) throw refuse(placeholder, "is named twice");
     }
   } catch (const nlohmann::json::exception&) {
@@ -170,13 +176,7 @@ Consolidated parse_consolidated(std::string bytes, const std::string& what) {
     if (it == metadata.end()) throw refuse(name, "is missing");
     return it->second;
   };
-  const auto digest = [&](const char* name) {
-    try {
-      return Digest::parse(text(name));
-    } catch (const Error&) {
-      throw refuse(name, "is not a SHA-256 digest");
-    }
-  };
+  const auto digest = [&](const char* name) { return digest_from(text(name), name, refuse); };
   const auto json = [&](const char* name) {
     try {
       return parse_json(text(name), name);

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/file_io.h"
 #include "diffusion/runtime.h"
+#include "learner/evaluate/lifelong.h"
 #include "learner/evaluate/reports.h"
 
 using namespace conceptd;
@@ -13,7 +14,8 @@ using nlohmann::json;
 
 namespace {
 struct Options {
-  std::string base = "models/tiny-64", evaluator = "models/evaluator", dtype = "auto", settings = "{}";
+  std::string base = "models/tiny-64", evaluator = "models/evaluator", dtype = "auto", settings = "{}",
+              attention = "{}";
   std::string ways = "bench/methods/ways.json";
   std::filesystem::path out, grid, page, points, sheet;
   int threads = 0;
@@ -21,6 +23,7 @@ struct Options {
   evaluate::Drawing drawing;
   evaluate::ConceptPlan plan;
   evaluate::MethodPlan methods;
+  evaluate::LifelongPlan lifelong;
   std::vector<std::filesystem::path> results;
   std::vector<std::string> against, sheet_things, sheet_ways;
 };
@@ -66,6 +69,16 @@ void measure_methods(Options& options) {
   evaluate::report_methods(bundle, exact, judge, methods, options.drawing);
 }
 
+void measure_lifelong(Options& options) {
+  auto bundle = open_base(options);
+  evaluate::Evaluator judge(options.evaluator);
+  options.lifelong.settings = json::parse(options.settings);
+  const auto attention = json::parse(options.attention);
+  for (const auto& [name, settings] : attention.items())
+    options.lifelong.attention[name] = evaluate::attention_settings(settings);
+  tell(options, evaluate::report_lifelong(bundle, judge, options.lifelong, options.drawing, options.grid));
+}
+
 void sum_up(Options& options) {
   const auto summary = evaluate::summarise(options.results, options.against);
   const auto table = evaluate::summary_table(summary);
@@ -93,12 +106,14 @@ int main(int argc, char** argv) {
   auto* gate = command("gate", "what may the base's gate ask?", measure_gate);
   auto* methods = command("methods", "what does each method learn, and at what cost?", measure_methods);
   auto* summary = command("summary", "the results of `methods` as means, intervals and differences", sum_up);
-  for (auto* measuring : {base, concepts, gate, methods}) {
+  auto* lifelong =
+      command("lifelong", "what does consolidation keep, and two concepts in one prompt?", measure_lifelong);
+  for (auto* measuring : {base, concepts, gate, methods, lifelong}) {
     measuring->add_option("--base", options.base);
     measuring->add_option("--threads", options.threads, "0: one a CPU");
     measuring->add_option("--dtype", options.dtype, "fp32, bf16 or auto");
   }
-  for (auto* drawing : {base, concepts, methods}) {
+  for (auto* drawing : {base, concepts, methods, lifelong}) {
     drawing->add_option("--evaluator", options.evaluator);
     drawing->add_option("--steps", options.drawing.steps);
     drawing->add_option("--guidance", options.drawing.guidance);
@@ -107,7 +122,7 @@ int main(int argc, char** argv) {
         ->transform(CLI::CheckedTransformer(diffusion::key_locks()));
     drawing->add_option("--rescale", options.drawing.rescale, "of the guidance, 0..1");
   }
-  for (auto* with_grid : {base, concepts})
+  for (auto* with_grid : {base, concepts, lifelong})
     with_grid->add_option("--grid", options.grid, "write pictures here")->required();
   for (auto* learning : {concepts, gate, methods}) {
     learning->add_option("--first", options.plan.first, "of the held-out things; 0");
@@ -119,8 +134,16 @@ int main(int argc, char** argv) {
     some->add_option("--methods", options.plan.methods);
     some->add_option("--settings", options.settings, "JSON: method -> settings");
   }
-  for (auto* telling : {base, concepts, gate, summary})
+  for (auto* telling : {base, concepts, gate, summary, lifelong})
     telling->add_option("--out", options.out, "write the figures here as JSON");
+  lifelong->add_option("--first", options.lifelong.first, "of the held-out things; 0");
+  lifelong->add_option("--concepts", options.lifelong.concepts, "so many, from there");
+  lifelong->add_option("--deltas", options.lifelong.deltas, "keep here what is learnt, and take it from here");
+  lifelong->add_option("--seeds", options.lifelong.seeds, "a place, of each thing alone; 0: none");
+  lifelong->add_option("--pairs", options.lifelong.pairs, "of two things");
+  lifelong->add_option("--pair-seeds", options.lifelong.pair_seeds, "of each pair");
+  lifelong->add_option("--settings", options.settings, "JSON: of the consolidation");
+  lifelong->add_option("--attention", options.attention, "JSON: name -> settings of guidance to draw pairs with");
   base->add_option("--prompts", options.prompts);
   concepts->add_option("--seeds", options.plan.seeds, "a place");
   concepts->add_option("--biases", options.plan.biases, "further biases of Perfusion's gate to draw each delta with");

@@ -114,6 +114,9 @@ TEST_F(ConsolidatedDocument, FromOutsideIsReadAsHostile) {
   const auto digest = Digest::of("one").hex();
   lied.replace(lied.find(digest), digest.size(), Digest::of("six").hex());
   EXPECT_EQ(code_of([&] { parse_consolidated(lied, "test"); }), Code::corrupt);
+  auto garbled = bytes;
+  garbled.replace(garbled.find(digest), 1, "x");
+  EXPECT_EQ(code_of([&] { parse_consolidated(garbled, "test"); }), Code::corrupt);
   EXPECT_EQ(code_of([&] { parse_delta(bytes, "test"); }), Code::invalid);  // a reader of single deltas says so
   Delta one{.method = "textual_inversion", .class_word = "mug", .placeholder = "<mug-1>"};
   one.base_fingerprint = base.fingerprint, one.tensors[kWordTensor] = torch::ones({1, kWidth});
