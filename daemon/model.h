@@ -53,6 +53,7 @@ struct PictureOrder {
   std::vector<DeltaHandle> deltas{};
   std::uint64_t seed = 0;
   GateDial gate{};
+  bool attention = false;  // guided, so that none of its two or more concepts is left out (diffusion/guidance)
 };
 
 // What pictures of one batch have in common.

@@ -103,6 +103,9 @@ void define_generate(CLI::App& app, Context& context) {
   command->add_option("--gate-bias", options->request.gate_bias,
                       "Of Perfusion's gates: less shows more of the thing and less of the prompt (its own: 0.7)");
   command->add_option("--gate-temperature", options->request.gate_temperature, "How softly they open (0.15)");
+  command->add_option(
+      "--concept-attention", options->request.concept_attention,
+      "auto: where a prompt names two or more concepts, guide the picture so that none is left out; off");
   command->add_option("--count", options->request.count, "How many pictures");
   command->add_option("--size", options->size, "As in 64x64 (default: the base model's)")->type_name("WxH");
   command->add_option("--sampler", options->request.sampler, "conceptctl status lists them");

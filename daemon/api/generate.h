@@ -25,6 +25,8 @@ struct GenerateRequest {
   // the rest of the prompt. Other methods have no gate.
   std::optional<double> gate_bias{};
   std::optional<double> gate_temperature{};
+  // Guidance by attention where the prompt names two or more concepts: "auto" or "off".
+  std::optional<std::string> concept_attention{};
 };
 
 struct UsedConcept {
@@ -73,6 +75,7 @@ struct Provenance {
   std::string base_fingerprint{};
   std::optional<double> gate_bias{};
   std::optional<double> gate_temperature{};
+  std::optional<std::string> concept_attention{};  // "auto" where it guided this picture
 };
 
 inline constexpr const char* kProvenanceKey = "conceptd";    // JSON of Provenance

@@ -149,7 +149,8 @@ TEST(Provenance, IsReadBackFromAPicturesTexts) {
       .concepts = {{.name = "kettle-7", .version = 2, .digest = "sha256:ab", .method = "perfusion"}},
       .base = "tiny-64",
       .base_fingerprint = "0123456789abcdef",
-      .gate_bias = .5};
+      .gate_bias = .5,
+      .concept_attention = "auto"};
   const auto texts = png_texts(provenance);
   EXPECT_EQ(encode(provenance_from(texts)), encode(provenance));
   EXPECT_EQ(texts[0].second,

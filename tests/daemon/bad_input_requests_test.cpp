@@ -157,11 +157,25 @@ TEST_F(BadRequests, NumbersHaveBounds) {
     const char* name;
     Json value;
   };
-  const Case cases[] = {{"count", 1'000'000'000}, {"count", 0},           {"count", -1},        {"steps", 1'000'000},
-                        {"width", 99'999},        {"width", 0},           {"width", -8},        {"width", "512x512"},
-                        {"height", "512"},        {"height", 512.5},      {"seed", -1},         {"guidance", -1},
-                        {"guidance", 1e30},       {"guidance", "NaN"},    {"sampler", "magic"}, {"sampler", ""},
-                        {"gate_bias", "much"},    {"gate_temperature", 0}};
+  const Case cases[] = {{"count", 1'000'000'000},
+                        {"count", 0},
+                        {"count", -1},
+                        {"steps", 1'000'000},
+                        {"width", 99'999},
+                        {"width", 0},
+                        {"width", -8},
+                        {"width", "512x512"},
+                        {"height", "512"},
+                        {"height", 512.5},
+                        {"seed", -1},
+                        {"guidance", -1},
+                        {"guidance", 1e30},
+                        {"guidance", "NaN"},
+                        {"sampler", "magic"},
+                        {"sampler", ""},
+                        {"gate_bias", "much"},
+                        {"gate_temperature", 0},
+                        {"concept_attention", "on"}};
   for (const Case& item : cases) expect_refused("generate", {{"prompt", "a"}, {item.name, item.value}}, 422, item.name);
   expect_refused("generate", {{"prompt", "a"}, {"count", 16}, {"steps", 200}, {"width", 128}}, 422, "width",
                  "the work");
