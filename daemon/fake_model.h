@@ -60,6 +60,7 @@ class FakeModel final : public Model {
     std::vector<picture::Picture> pictures;
     for (const PictureOrder& order : orders) {
       std::string everything = order.prompt + "|" + order.negative_prompt + "|" + std::to_string(order.seed);
+      if (order.attention) everything += "|guided";
       for (const DeltaHandle& delta : order.deltas) everything += "|" + static_cast<const FakeDelta&>(*delta).bytes;
       const Digest colour = Digest::of(everything);
       picture::Picture picture{.width = sampling.width, .height = sampling.height};

@@ -54,6 +54,7 @@ struct PictureOrder {
   std::uint64_t seed = 0;
   GateDial gate{};
   std::string key_lock = "local";  // of api::kKeyLocks
+  bool attention = false;          // guided, so that none of its two or more concepts is left out (diffusion/guidance)
 };
 
 // What pictures of one batch have in common.

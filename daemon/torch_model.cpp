@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "daemon/tensor_picture.h"
 #include "diffusion/edits/merged.h"
+#include "diffusion/guidance/concept_attention.h"
 #include "diffusion/prompt.h"
 #include "diffusion/runtime.h"
 #include "diffusion/text_to_image.h"
@@ -154,6 +155,7 @@ class TorchModel final : public Model {
                                           .steps = sampling.steps,
                                           .height = sampling.height,
                                           .width = sampling.width};
+    std::vector<diffusion::GuidedRow> guided;
     for (const PictureOrder& order : orders) {
       const auto lock = diffusion::key_locks().at(order.key_lock);
       const auto& prompt = prompts.prepared(order.prompt, prompts.edits_of(order.deltas, order.gate), lock);
@@ -166,8 +168,15 @@ class TorchModel final : public Model {
                               .seed = order.seed,
                               .guidance = sampling.guidance,
                               .noise = {}});
+      auto concepts = order.attention ? concept_tokens(prompt) : std::vector<diffusion::ConceptTokens>{};
+      if (concepts.empty()) continue;
+      guided.push_back({.row = static_cast<std::int64_t>(request.rows.size()) - 1,
+                        .context = prompt.context,
+                        .edits = prompt.edits,
+                        .concepts = std::move(concepts)});
     }
-    WhileWanted steering(wanted);
+    WhileWanted waiting(wanted);
+    diffusion::ConceptAttention steering(bundle_, std::move(guided), {}, waiting);
     const torch::Tensor pixels = diffusion::text_to_image(bundle_, request, steering);  // (b, height, width, 3)
     std::vector<picture::Picture> pictures;
     for (std::int64_t row = 0; row < pixels.size(0); ++row) pictures.push_back(to_picture(pixels[row]));

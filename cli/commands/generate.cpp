@@ -108,6 +108,9 @@ void define_generate(CLI::App& app, Context& context) {
                    "What Perfusion's concepts look from: local, their own words; global, the whole prompt with class "
                    "words in their places")
       ->type_name("local|global");
+  command->add_option(
+      "--concept-attention", options->request.concept_attention,
+      "auto: where a prompt names two or more concepts, guide the picture so that none is left out; off");
   command->add_option("--count", options->request.count, "How many pictures");
   command->add_option("--size", options->size, "As in 64x64 (default: the base model's)")->type_name("WxH");
   command->add_option("--sampler", options->request.sampler, "conceptctl status lists them");

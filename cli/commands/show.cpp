@@ -38,6 +38,7 @@ int show_picture(const Context& context, const std::string& path) {
        {std::pair{"gate bias", provenance.gate_bias}, std::pair{"gate temperature", provenance.gate_temperature}})
     if (value) rows.push_back({name, human_number(*value)});
   if (provenance.key_lock) rows.push_back({"key lock", *provenance.key_lock});
+  if (provenance.concept_attention) rows.push_back({"concept attention", printable(*provenance.concept_attention)});
   if (!provenance.negative_prompt.empty())
     rows.insert(rows.begin() + 1, {"negative", printable(provenance.negative_prompt)});
   for (const api::UsedConcept& used : provenance.concepts)

@@ -26,6 +26,8 @@ struct GenerateRequest {
   std::optional<double> gate_bias{};
   std::optional<double> gate_temperature{};
   std::optional<std::string> key_lock{};  // of kKeyLocks; not given: local
+  // Guidance by attention where the prompt names two or more concepts: "auto" or "off".
+  std::optional<std::string> concept_attention{};
 };
 
 struct UsedConcept {
@@ -75,6 +77,7 @@ struct Provenance {
   std::optional<double> gate_bias{};
   std::optional<double> gate_temperature{};
   std::optional<std::string> key_lock{};
+  std::optional<std::string> concept_attention{};  // "auto" where it guided this picture
 };
 
 inline constexpr const char* kProvenanceKey = "conceptd";    // JSON of Provenance

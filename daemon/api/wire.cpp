@@ -184,7 +184,7 @@ CONCEPTD_WIRE(GenerateRequest) {
   field("width", v.width, kSide), field("height", v.height, kSide);
   field("gate_bias", v.gate_bias, {.min = -10, .max = 10});
   field("gate_temperature", v.gate_temperature, {.min = 0.001, .max = 10});
-  field("key_lock", v.key_lock, kWord);
+  field("key_lock", v.key_lock, kWord), field("concept_attention", v.concept_attention, kWord);
 }
 
 CONCEPTD_WIRE(UsedConcept) {
@@ -206,6 +206,7 @@ CONCEPTD_WIRE(Provenance) {
   field("width", v.width), field("height", v.height), field("state", v.state), field("concepts", v.concepts);
   field("base", v.base), field("base_fingerprint", v.base_fingerprint), field("gate_bias", v.gate_bias);
   field("gate_temperature", v.gate_temperature), field("key_lock", v.key_lock);
+  field("concept_attention", v.concept_attention);
 }
 
 CONCEPTD_WIRE(BaseInfo) {

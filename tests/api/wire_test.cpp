@@ -150,7 +150,8 @@ TEST(Provenance, IsReadBackFromAPicturesTexts) {
       .base = "tiny-64",
       .base_fingerprint = "0123456789abcdef",
       .gate_bias = .5,
-      .key_lock = "global"};
+      .key_lock = "global",
+      .concept_attention = "auto"};
   const auto texts = png_texts(provenance);
   EXPECT_EQ(encode(provenance_from(texts)), encode(provenance));
   EXPECT_EQ(texts[0].second,

@@ -175,7 +175,8 @@ TEST_F(BadRequests, NumbersHaveBounds) {
                         {"sampler", ""},
                         {"gate_bias", "much"},
                         {"gate_temperature", 0},
-                        {"key_lock", "tight"}};
+                        {"key_lock", "tight"},
+                        {"concept_attention", "on"}};
   for (const Case& item : cases) expect_refused("generate", {{"prompt", "a"}, {item.name, item.value}}, 422, item.name);
   expect_refused("generate", {{"prompt", "a"}, {"count", 16}, {"steps", 200}, {"width", 128}}, 422, "width",
                  "the work");

@@ -64,6 +64,22 @@ TEST_F(Concepts, SeveralStandInOnePicture) {
   EXPECT_EQ(status().counts.concepts, 2);
 }
 
+TEST_F(Concepts, AttentionGuidesOnlyWhereItIsAskedForAndTwoAreNamed) {
+  start();
+  for (const char* name : {"kettle-7", "mug-2"}) add_and_learn(name);
+  const auto guided = [&](const std::string& prompt, const char* asked) {
+    const auto answer = api::decode_answer<api::GenerateResponse>(
+        client().post("generate", {{"prompt", prompt}, {"seed", 42}, {"concept_attention", asked}}));
+    const std::string& png = answer.images[0].png.data;
+    const bool said = api::provenance_from(picture::read_png_texts(png)).concept_attention == "auto";
+    EXPECT_EQ(said, picture::decode(png) != picture::decode(generate(prompt).images[0].png.data));
+    return said;
+  };
+  EXPECT_TRUE(guided("a <kettle-7> and a <mug-2>", "auto"));
+  EXPECT_FALSE(guided("a <kettle-7> and a <mug-2>", "off"));
+  EXPECT_FALSE(guided("a <kettle-7> at night", "auto"));
+}
+
 TEST_F(Concepts, WhatIsRefusedLeavesNoTrace) {
   start();
   add_and_learn("kettle-7");
