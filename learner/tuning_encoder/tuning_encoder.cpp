@@ -15,7 +15,7 @@ using diffusion::EditSet;
 
 TuningEncoderSettings TuningEncoderSettings::from_json(const nlohmann::json& settings) {
   TuningEncoderSettings s;
-  s.steps = kStepsMax;
+  s.steps = kStepsMax, s.batch = 8;
   SettingsReader reader(settings, "tuning_encoder");
   s.StepSettings::read(reader, 0, kStepsMax);
   reader.number("rate", s.rate, 0, 1);
