@@ -206,6 +206,7 @@ Edited::Rows without_soft_path(const Edited::Rows& rows) {
       rows, [](const EditSet& set) { return set.hard.has_value(); },
       [](EditSet set) {
         set.hard.reset();
+        set.key_context = Tensor();  // it was encoded with the soft path's words
         for (auto& [path, edits] : set.sites)
           std::erase_if(edits.low_rank, [](const LowRank& edit) { return edit.soft; });
         return set;

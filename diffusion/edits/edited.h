@@ -63,7 +63,8 @@ class Edited : public Adaptation {
 Edited::Rows of_frozen_stream(const Edited::Rows& rows);
 // The same rows for another prompt: without token residuals and key contexts, which belong to one prompt alone.
 Edited::Rows for_another_prompt(const Edited::Rows& rows);
-// The same rows as their hard path, or an unconditional half, has them: without soft edits, attending once.
+// The same rows as their hard path, or an unconditional half, has them: without soft edits and key contexts, attending
+// once.
 Edited::Rows without_soft_path(const Edited::Rows& rows);
 
 }  // namespace conceptd::diffusion
