@@ -77,11 +77,16 @@ std::int64_t job_of(const Client& client, const std::string& text) {
   throw Error(Code::not_found, text + " has no job; start one with: conceptctl learn " + text);
 }
 
+std::string when_it_learns(const api::JobInfo& job) {
+  return job.waits_until ? " It learns when the window opens, " + human_time(*job.waits_until) + " UTC." : "";
+}
+
 std::string progress_line(const api::JobInfo& job) {
   std::string line = "job " + std::to_string(job.id) + " " + printable(job.name) + ": ";
   if (job.state == "queued") {
     line +=
         "queued" + (job.queue_position > 0 ? ", number " + std::to_string(job.queue_position) + " in the queue" : "");
+    if (job.waits_until) line += ", until " + human_time(*job.waits_until) + " UTC";
     if (job.attempts > 0) line += ", after " + count_of(job.attempts, "attempt");
     return line;
   }
@@ -130,6 +135,11 @@ int report_end(const Context& context, const Followed& followed) {
                   << "; learn it again: conceptctl learn " << name << "; publish it all the same: conceptctl promote "
                   << version << " --override-gate --reason TEXT\n";
       return kExitRefused;
+    }
+    if (!context.json && job.night && job.result_version && !job.published.value_or(true)) {
+      context.out << name << " version " << *job.result_version << " is learnt; night " << *job.night
+                  << " publishes it with all that it learns. See: conceptctl watch --night\n";
+      return 0;
     }
     if (!context.json && job.result_version && !job.published.value_or(true)) {
       context.out << job.name << " version " << *job.result_version

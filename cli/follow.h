@@ -28,6 +28,8 @@ Followed follow(const Context& context, std::int64_t job, Show show, std::option
                 const std::function<void(const Client&, const api::JobInfo&)>& also = {});
 // Says how it ended, what to do next, and gives the exit status.
 int report_end(const Context& context, const Followed& followed);
+// " It learns when the window opens, 2026-11-24 00:00 UTC."; empty where it need not wait for that.
+std::string when_it_learns(const api::JobInfo& job);
 std::string progress_line(const api::JobInfo& job);
 
 }  // namespace conceptd::cli

@@ -14,6 +14,7 @@
 #include "daemon/api/choices.h"
 #include "daemon/api/limits.h"
 #include "daemon/api/paths.h"
+#include "daemon/learning_window.h"
 #include "registry/concept_name.h"
 
 namespace conceptd::daemon {
@@ -184,10 +185,24 @@ void read_config(Config& config, std::string_view text, const fs::path& folder, 
     s.whole("threads", config.learn_threads, 0, 1024);
     s.text("method", config.method);
     s.text("gate", config.gate);
+    s.text("when", config.learn_when);
     s.whole("attempts", config.attempts_max, 1, 10);
     s.whole("memory_mb", config.learn_memory_mb, 0, 1 << 24);
     s.whole("stall_s", config.stall_s, 10, 86'400);
     s.whole("queue", config.jobs_queued_max, 1, 100'000);
+  });
+  read_section("window", [&](Section& s) {
+    s.text("start", config.window.start);
+    s.text("end", config.window.end);
+    s.texts("days", config.window.days);
+    s.text("zone", config.window.zone);
+    s.flag("catch_up", config.window.catch_up);
+  });
+  read_section("night", [&](Section& s) {
+    s.flag("measure", config.night.measure);
+    s.flag("gc", config.night.gc);
+    s.whole("verify_days", config.night.verify_days, 1, 256);
+    s.whole("backups", config.night.backups_keep, 0, 1000);
   });
   read_section("photos", [&](Section& s) {
     s.whole("side_min", config.photo_side_min, 1, 4096);
@@ -245,6 +260,7 @@ Config load_config(const Flags& flags) {
   check_choice(config.dtype, std::array<std::string_view, 3>{"auto", "fp32", "bf16"}, "dtype", problems);
   check_choice(config.method, api::kMethods, "learn.method", problems);
   check_choice(config.gate, api::kGateModes, "learn.gate", problems);
+  check_choice(config.learn_when, std::array<std::string_view, 2>{"at_once", "window"}, "learn.when", problems);
   check_choice(config.sampler, api::kSamplers, "generate.sampler", problems);
   if (!is_log_level(config.log_level))
     problems.push_back("log.level: '" + config.log_level +
@@ -253,6 +269,12 @@ Config load_config(const Flags& flags) {
   if (config.photo_side_min > config.photo_side_max) problems.push_back("photos: side_min is above side_max");
   if (config.socket.string().size() > 107)
     problems.push_back("socket: the path of a unix socket may have at most 107 characters: " + config.socket.string());
+  try {
+    if (!learning_window(config.window) && config.learn_when == "window")
+      problems.emplace_back("learn.when: there is no window; window.start and window.end say when it is");
+  } catch (const Error& error) {
+    problems.emplace_back(error.what());
+  }
   try {
     access_rules(config);  // and what it rests on: tcp_listener()
   } catch (const Error& error) {

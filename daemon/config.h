@@ -28,6 +28,23 @@ struct TcpConfig {
   std::vector<std::string> hosts{};  // by which clients call it, beside its address
 };
 
+// [window]: when learning may keep the machine busy (learning_window.h).
+struct WindowConfig {
+  std::string start{};  // "01:00", on the wall; empty, as the end is then: there is no window
+  std::string end{};
+  std::vector<std::string> days{};  // "mon" to "sun", on which it begins; empty: all
+  std::string zone{};               // "Europe/Berlin"; empty: the machine's
+  bool catch_up = true;             // a night that was missed is held when the daemon is there again
+};
+
+// [night]: what a night does beside learning (nights.h).
+struct NightConfig {
+  bool measure = true;   // draws every live concept again, to prove that none was forgotten
+  bool gc = true;        // with the policy that conceptctl gc has by itself
+  int verify_days = 7;   // every stored byte is hashed once in so many nights
+  int backups_keep = 7;  // 0: a night makes no backup
+};
+
 struct Config {
   std::filesystem::path data_dir{};
   std::filesystem::path socket{};
@@ -41,9 +58,10 @@ struct Config {
   double guidance = -1;   // the same; below 0: the base's own
   std::string sampler{};  // the same; empty: the base's own
   // [learn]
-  int learn_threads = 0;       // 0: as threads
-  std::string method{};        // empty: the first there is
-  std::string gate = "block";  // block, warn, off: what comes of a version that the base's gate refuses
+  int learn_threads = 0;               // 0: as threads
+  std::string method{};                // empty: the first there is
+  std::string learn_when = "at_once";  // at_once, window
+  std::string gate = "block";          // block, warn, off: what comes of a version that the base's gate refuses
   int attempts_max = 3;
   int learn_memory_mb = 0;  // of a worker's own data; 0: no limit
   int stall_s = 900;        // a worker that says nothing for so long is ended
@@ -52,6 +70,8 @@ struct Config {
   int photo_side_min = 64;
   int photo_side_max = 8192;
   int photos_max = 30;
+  WindowConfig window{};
+  NightConfig night{};
   AccessConfig access{};
   TcpConfig tcp{};
   int disk_floor_mb = 256;  // with less than this where the data lies, the daemon is not ready

@@ -11,6 +11,7 @@
 #include "daemon/job_runner.h"
 #include "daemon/live_state.h"
 #include "daemon/metrics.h"
+#include "daemon/nights.h"
 #include "daemon/routes.h"
 #include "registry/registry.h"
 #include "registry/token_store.h"
@@ -50,14 +51,29 @@ void Daemon::start() {
   live_->now();
   generation_ = std::make_unique<GenerationService>(
       *model_, GenerationLimits{.queue_max = config_.queue_max, .batch_max = config_.batch_max});
-  runner_ = std::make_unique<JobRunner>(
-      *registry_, *model_, *live_,
-      RunnerSettings{.worker_command = parts_.worker_command,
-                     .gate = config_.gate,
-                     .stall_s = config_.stall_s,
-                     .threads = config_.learn_threads > 0 ? config_.learn_threads : config_.threads,
-                     .memory_bytes_max = std::int64_t{config_.learn_memory_mb} << 20,
-                     .must_give_way = [this] { return generation_->is_busy(); }});
+  const int learn_threads = config_.learn_threads > 0 ? config_.learn_threads : config_.threads;
+  nights_ = std::make_unique<Nights>(
+      *registry_, *model_, *live_, clock_,
+      NightSettings{.what = config_.night,
+                    .window = learning_window(config_.window),
+                    .catch_up = config_.window.catch_up,
+                    .learning_waits = config_.learn_when == "window",
+                    .worker_command = parts_.worker_command,
+                    .threads = learn_threads,
+                    .memory_bytes_max = std::int64_t{config_.learn_memory_mb} << 20,
+                    .consolidates = parts_.consolidates,
+                    .task = {.must_give_way = [this] { return generation_->is_busy(); }, .stall_s = config_.stall_s},
+                    .wake_learning = [this] { runner_->wake(); },
+                    .poll = parts_.night_poll});
+  runner_ = std::make_unique<JobRunner>(*registry_, *model_, *live_,
+                                        RunnerSettings{.worker_command = parts_.worker_command,
+                                                       .gate = config_.gate,
+                                                       .stall_s = config_.stall_s,
+                                                       .threads = learn_threads,
+                                                       .memory_bytes_max = std::int64_t{config_.learn_memory_mb} << 20,
+                                                       .must_give_way = [this] { return generation_->is_busy(); },
+                                                       .may_learn = [this] { return nights_->may_learn(); },
+                                                       .collecting_night = [this] { return nights_->collecting(); }});
   metrics_ = std::make_unique<Metrics>();
   routes_ = std::make_unique<Routes>(Services{.config = config_,
                                               .clock = clock_,
@@ -65,6 +81,7 @@ void Daemon::start() {
                                               .model = *model_,
                                               .live = *live_,
                                               .generation = *generation_,
+                                              .nights = *nights_,
                                               .runner = *runner_,
                                               .decoder = decoder_,
                                               .metrics = *metrics_,
@@ -85,6 +102,7 @@ void Daemon::start() {
                  tcp->tls ? "through TLS" : "without TLS");
   }
   runner_->start();
+  nights_->start();
   spdlog::info("photos are decoded by {}, {}", decoder_.command.front(), confinement());
   spdlog::info("conceptd {} listens on {}; base {} {}, state {} with {} concepts", CONCEPTD_VERSION,
                config_.socket.string(), model_->facts().name, model_->facts().fingerprint.substr(0, 12),
@@ -106,6 +124,7 @@ void Daemon::reload() {
 
 void Daemon::stop() {
   if (server_) server_->stop_accepting();
+  if (nights_) nights_->stop();
   if (runner_) runner_->stop();
   if (generation_) generation_->stop();
   if (server_) server_->stop(5s);
@@ -114,6 +133,7 @@ void Daemon::stop() {
   routes_.reset();
   metrics_.reset();
   runner_.reset();
+  nights_.reset();
   generation_.reset();
   live_.reset();
   model_.reset();

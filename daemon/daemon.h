@@ -23,12 +23,15 @@ class GenerationService;
 class JobRunner;
 class LiveStates;
 class Metrics;
+class Nights;
 class Routes;
 
 struct DaemonParts {
   std::function<std::unique_ptr<Model>(const Config&)> open_model{};
   std::vector<std::string> worker_command{};
   std::vector<std::string> decode_command{};  // conceptd-decode
+  bool consolidates = false;                  // the worker makes one delta of many
+  std::chrono::milliseconds night_poll{1000};
   HttpLimits http{};
 };
 
@@ -58,6 +61,7 @@ class Daemon {
   std::unique_ptr<Model> model_;
   std::unique_ptr<LiveStates> live_;
   std::unique_ptr<GenerationService> generation_;
+  std::unique_ptr<Nights> nights_;
   std::unique_ptr<JobRunner> runner_;
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<Routes> routes_;

@@ -5,6 +5,7 @@
 #include "daemon/threads.h"
 #include "daemon/worker_messages.h"
 #include "daemon/worker_process.h"
+#include "daemon/worker_task.h"
 
 namespace conceptd::daemon {
 namespace {
@@ -17,9 +18,6 @@ constexpr auto kPoll = 100ms;
 constexpr auto kIdle = 5s;
 constexpr auto kPatience = 3s;  // with a worker that was told to end
 constexpr int kRebasesMax = 3;
-// Pictures come first, but whoever asks for them all night must not keep a concept from ever being learnt: a worker
-// that has waited so long may work so long.
-constexpr auto kWaitsAtMost = 10s, kThenWorks = 1s;
 
 // The job is no longer ours: cancelled, or its lease is lost, or the daemon stops.
 struct Abandoned {
@@ -61,6 +59,8 @@ std::optional<int> version_in(const registry::State& state, const std::string& n
   const auto* entry = entry_of(state, name);
   return entry ? std::optional(entry->version) : std::nullopt;
 }
+
+bool may_learn(const RunnerSettings& settings) { return !settings.may_learn || settings.may_learn(); }
 
 // Empty where its bytes are damaged: learning again is how that is mended.
 std::string readable(const registry::Registry& registry, const registry::StateEntry& live, const Job& job) {
@@ -160,7 +160,7 @@ void JobRunner::run() {
   for (;;) {
     std::optional<Job> job;
     try {
-      job = registry_.jobs().lease_next("conceptd", settings_.lease_s);
+      job = registry_.jobs().lease_next("conceptd", settings_.lease_s, !may_learn(settings_));
     } catch (const std::exception& error) {
       spdlog::error("looking for the next job: {}", error.what());
     }
@@ -232,11 +232,7 @@ void JobRunner::keep(const Job& job, const std::string& checkpoint) {  // if it 
 std::optional<WorkerResult> JobRunner::take(const Job& job, const std::string& bytes) {
   FromWorker message = unpack_from_worker(bytes);
   if (auto* result = std::get_if<WorkerResult>(&message)) return std::move(*result);
-  if (const auto* failed = std::get_if<WorkerFailure>(&message)) {
-    const Code code = code_from_string(failed->code);
-    if (failed->hopeless) throw Hopeless(code, failed->message, failed->field);
-    throw Error(code, failed->message, failed->field);
-  }
+  if (const auto* failed = std::get_if<WorkerFailure>(&message)) rethrow(*failed);
   if (const auto* kept = std::get_if<WorkerCheckpoint>(&message)) keep(job, kept->bytes);
   if (auto* picture = std::get_if<WorkerPreview>(&message)) {
     const std::lock_guard lock(mutex_);
@@ -254,8 +250,9 @@ std::optional<WorkerResult> JobRunner::take(const Job& job, const std::string& b
 }
 
 WorkerResult JobRunner::supervise(const Job& job, WorkerProcess& worker) {
-  auto heard = Monotonic::now(), beaten = Monotonic::time_point{}, turned = beaten;
-  bool waiting = false, may_work = true;
+  auto heard = Monotonic::now(), beaten = Monotonic::time_point{};
+  Turns turns;
+  bool may_work = true;
   std::string bytes;
   for (;;) {
     registry::Progress progress;
@@ -269,15 +266,12 @@ WorkerResult JobRunner::supervise(const Job& job, WorkerProcess& worker) {
       may_work = beat(job, progress);
       beaten = Monotonic::now();
     }
-    const auto since_turn = Monotonic::now() - turned;
-    const bool busy = settings_.must_give_way && settings_.must_give_way();
-    const bool give_way = !may_work || (busy && (waiting ? since_turn < kWaitsAtMost : since_turn >= kThenWorks));
-    if (give_way != waiting) {
-      worker.channel().send(pack(ToWorker(give_way ? Control::pause : Control::resume)));
-      waiting = give_way;
-      heard = turned = Monotonic::now();
+    if (!job.urgent && !may_learn(settings_)) throw Abandoned{.stopping = true};  // until the window opens again
+    if (turns.update(settings_.must_give_way && settings_.must_give_way(), !may_work)) {
+      worker.channel().send(pack(ToWorker(turns.waiting() ? Control::pause : Control::resume)));
+      heard = Monotonic::now();
     }
-    if (!waiting && Monotonic::now() - heard > std::chrono::seconds(settings_.stall_s))
+    if (!turns.waiting() && Monotonic::now() - heard > std::chrono::seconds(settings_.stall_s))
       throw Error(Code::unavailable, "the worker said nothing for " + std::to_string(settings_.stall_s) + " s");
     const Received received = worker.channel().receive(bytes, kPoll);
     if (received == Received::timeout) continue;
@@ -308,6 +302,7 @@ void JobRunner::commit(const Job& job, const registry::State& head, WorkerResult
       .expected_head = head.id,
       .actor = "conceptd",
       .reason = "learnt " + job.name};
+  if (!job.urgent && settings_.collecting_night) request.night = settings_.collecting_night();
   for (int rebase = 0;;) {
     std::optional<registry::CommitOutcome> outcome;
     ask_queue(job, "what it learnt cannot be stored yet", [&] { outcome = registry_.commit_learned(request); });
@@ -321,6 +316,11 @@ void JobRunner::commit(const Job& job, const registry::State& head, WorkerResult
       if (done->version.verdict == registry::Verdict::rejected) {
         spdlog::warn("job {}: {} version {} is kept and not published: {}", job.id, job.name, done->version.number,
                      done->version.verdict_reason);
+        return;
+      }
+      if (done->night) {
+        spdlog::info("job {}: {} version {} is kept for the state that night {} publishes", job.id, job.name,
+                     done->version.number, *done->night);
         return;
       }
       if (done->held) {

@@ -30,6 +30,8 @@ struct RunnerSettings {
   std::int64_t memory_bytes_max = 0;          // of a worker; 0: no limit
   std::chrono::milliseconds heartbeat{2000};  // how often progress becomes durable
   std::function<bool()> must_give_way{};      // true while pictures are being made or wait
+  std::function<bool()> may_learn{};          // false: only what is urgent, the learning window is shut; null: true
+  std::function<std::optional<std::int64_t>()> collecting_night{};  // which publishes what is learnt now; null: none
 };
 
 class JobRunner {

@@ -48,13 +48,33 @@ void limit_memory(std::int64_t bytes) {
   if (bytes > 0) lower_limit(RLIMIT_DATA, static_cast<rlim_t>(bytes), "memory");
 }
 
-}  // namespace
-
-void require_base(const LearnOrder& order, const std::string& fingerprint) {
-  if (fingerprint != order.base_fingerprint)
-    throw Error(Code::conflict, "the base model in " + order.base_folder +
-                                    " has changed since the daemon started; start the daemon again");
+// What comes of an order, if only why nothing does.
+FromWorker answer(const ToWorker& order, const WorkerTasks& tasks, const WorkerVoice& voice) {
+  const auto run = [&](const auto& task, const auto& asked) -> FromWorker {
+    limit_memory(asked.memory_bytes_max);
+    if (!task) throw Error(Code::not_found, "this worker has no such task");
+    return task(asked, voice);
+  };
+  try {
+    if (const auto* learn = std::get_if<LearnOrder>(&order)) return run(tasks.learn, *learn);
+    if (const auto* probe = std::get_if<ProbeOrder>(&order)) return run(tasks.probe, *probe);
+    return run(tasks.consolidate, std::get<ConsolidateOrder>(order));
+  } catch (const Hopeless& error) {
+    return failure(error.code(), error.what(), error.field(), true);
+  } catch (const Error& error) {
+    return failure(error.code(), error.what(), error.field());
+  } catch (const std::bad_alloc&) {
+    const auto* learn = std::get_if<LearnOrder>(&order);
+    return failure(Code::exhausted, "learning ran out of memory" +
+                                        std::string(learn && learn->memory_bytes_max > 0
+                                                        ? "; learn.memory_mb in the daemon's configuration bounds it"
+                                                        : ""));
+  } catch (const std::exception& error) {
+    return failure(Code::internal, error.what());
+  }
 }
+
+}  // namespace
 
 void settle_worker_process(int fd) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -65,11 +85,8 @@ void settle_worker_process(int fd) {
   std::ofstream("/proc/self/oom_score_adj") << 500;
 }
 
-int run_learn_worker(FrameChannel channel, const Learn& learn) {
+int run_learn_worker(FrameChannel channel, const WorkerTasks& tasks) {
   try {
-    std::string bytes;
-    if (channel.receive(bytes, 60s) != Received::message) return 1;
-    const auto order = std::get<LearnOrder>(unpack_to_worker(bytes));
     const WorkerVoice voice{
         .step =
             [&](const WorkerProgress& progress, const picture::Picture* preview) {
@@ -78,24 +95,17 @@ int run_learn_worker(FrameChannel channel, const Learn& learn) {
               obey(channel);
             },
         .checkpoint = [&](std::string kept) { channel.send(pack(FromWorker(WorkerCheckpoint{std::move(kept)}))); }};
-    FromWorker last;
-    try {
-      limit_memory(order.memory_bytes_max);
-      last = learn(order, voice);
-    } catch (const Hopeless& error) {
-      last = failure(error.code(), error.what(), error.field(), true);
-    } catch (const Error& error) {
-      last = failure(error.code(), error.what(), error.field());
-    } catch (const std::bad_alloc&) {
-      last = failure(Code::exhausted, "learning ran out of memory" +
-                                          std::string(order.memory_bytes_max > 0
-                                                          ? "; learn.memory_mb in the daemon's configuration bounds it"
-                                                          : ""));
-    } catch (const std::exception& error) {
-      last = failure(Code::internal, error.what());
+    for (bool answered = false;;) {
+      std::string bytes;
+      const Received received = channel.receive(bytes, 60s);
+      if (received == Received::timeout && answered) continue;
+      if (received != Received::message) return answered ? 0 : 1;
+      const ToWorker order = unpack_to_worker(bytes);
+      if (std::holds_alternative<Control>(order)) continue;  // it crossed the last answer
+      channel.send(pack(answer(order, tasks, voice)));
+      answered = true;
+      if (!std::holds_alternative<ProbeOrder>(order)) return 0;
     }
-    channel.send(pack(last));
-    return 0;
   } catch (const std::exception& error) {
     spdlog::error("the daemon could not be told: {}", error.what());
     return 1;

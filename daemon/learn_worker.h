@@ -1,4 +1,5 @@
-// The child's side of learning: takes one order, says how it goes, hands over a delta or says why not, and ends.
+// The child's side of learning: takes one order, says how it goes, hands over a delta or says why not, and ends. Probes
+// are answered one after the other, until the daemon has no more.
 #pragma once
 #include <functional>
 
@@ -18,6 +19,16 @@ struct WorkerVoice {
   std::function<void(std::string bytes)> checkpoint;
 };
 using Learn = std::function<WorkerResult(const LearnOrder& order, const WorkerVoice& voice)>;
+using Probe = std::function<WorkerProbe(const ProbeOrder& order, const WorkerVoice& voice)>;
+using Consolidate = std::function<WorkerResult(const ConsolidateOrder& order, const WorkerVoice& voice)>;
+
+// What a worker can do. Without consolidate a night says that there is none; the daemon is told with
+// DaemonParts::consolidates.
+struct WorkerTasks {
+  Learn learn{};
+  Probe probe{};
+  Consolidate consolidate{};
+};
 
 // Learning failed in a way that another attempt would repeat.
 class Hopeless : public Error {
@@ -26,13 +37,18 @@ class Hopeless : public Error {
 
 // Error{conflict} if the base that the worker has found is not the one that the daemon serves: somebody put another in
 // its place since, and what would be learnt on it could not be used.
-void require_base(const LearnOrder& order, const std::string& fingerprint);
+template <typename Order>
+void require_base(const Order& order, const std::string& fingerprint) {
+  if (fingerprint != order.base_fingerprint)
+    throw Error(Code::conflict, "the base model in " + order.base_folder +
+                                    " has changed since the daemon started; start the daemon again");
+}
 
 // Makes this process a polite one that does not outlive the daemon: low CPU and IO priority, first to go when RAM runs
 // out, no descriptor of the daemon's but `fd`.
 void settle_worker_process(int fd);
 
 // The exit status: 0 when a result or a failure was handed over.
-int run_learn_worker(FrameChannel channel, const Learn& learn);
+int run_learn_worker(FrameChannel channel, const WorkerTasks& tasks);
 
 }  // namespace conceptd::daemon

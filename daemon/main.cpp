@@ -23,7 +23,8 @@ int run_daemon(const Config& config) {
   Daemon daemon(config, clock,
                 {.open_model = open_torch_model,
                  .worker_command = std::move(worker),
-                 .decode_command = {find_decode_program().string()}});
+                 .decode_command = {find_decode_program().string()},
+                 .consolidates = torch_tasks().consolidate != nullptr});
   daemon.start();
   notify_service_manager("READY=1");
   const int number = wait_for_the_end(daemon);
@@ -65,7 +66,7 @@ int run(int argc, char** argv) {
   if (worker->parsed()) {
     set_up_logging(worker_log);
     settle_worker_process(kWorkerFd);
-    return run_learn_worker(FrameChannel(kWorkerFd), learn_with_torch);
+    return run_learn_worker(FrameChannel(kWorkerFd), torch_tasks());
   }
   if (restoring->parsed()) {
     restore(backup, restored, SystemClock(), json, std::cout);

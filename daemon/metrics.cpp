@@ -7,6 +7,7 @@
 
 #include "daemon/machine.h"
 #include "daemon/services.h"
+#include "registry/night_store.h"
 
 namespace conceptd::daemon {
 namespace {
@@ -61,6 +62,18 @@ void read_registry(Readings& readings, const Services& services) {
   readings.gauge("conceptd_jobs", jobs, number(counts.jobs_cancelled), {{"state", "cancelled"}});
   readings.gauge("conceptd_learning_paused", "1 while nothing is learnt because somebody said so",
                  services.registry.jobs().paused() ? 1 : 0);
+  if (const auto nights = services.registry.nights().list(1); !nights.empty()) {
+    const registry::Night& night = nights.front();
+    for (const auto state : {registry::NightState::running, registry::NightState::done, registry::NightState::stopped,
+                             registry::NightState::failed})
+      readings.gauge("conceptd_night", "The newest night, by what became of it", night.state == state ? 1 : 0,
+                     {{"state", std::string(to_string(state))}});
+    readings.gauge("conceptd_night_began_seconds", "When the newest night began, Unix time",
+                   number(to_unix_ms(night.began_at)) / 1000);
+    for (const registry::NightStep& step : night.steps)
+      readings.gauge("conceptd_night_step_seconds", "What the steps of the newest night took", step.seconds,
+                     {{"step", step.name}});
+  }
   readings.gauge("conceptd_database_bytes", "The registry's database", number(counts.database_bytes));
 }
 

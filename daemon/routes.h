@@ -80,6 +80,10 @@ HttpResponse list_tokens(const Services& services);
 HttpResponse revoke_token(const Services& services, const HttpRequest& request, const std::string& id);
 HttpResponse export_pack(const Services& services, const HttpRequest& request);
 HttpResponse import_pack(const Services& services, const HttpRequest& request);
+HttpResponse list_nights(const Services& services, const HttpRequest& request);
+HttpResponse hold_night(const Services& services, const HttpRequest& request);
+HttpResponse show_night(const Services& services, const std::string& id);
+HttpResponse report_night(const Services& services, const std::string& id);
 // Answers later, when the pictures are made.
 void generate(const Services& services, const HttpRequest& request, const Respond& respond);
 
@@ -87,6 +91,7 @@ void generate(const Services& services, const HttpRequest& request, const Respon
 api::ConceptSummary summary_now(const Services& services, const registry::ConceptRecord& record);
 // The methods of learning, and how long the last jobs of each took that ended well.
 std::vector<api::MethodInfo> methods_of(const Services& services);
+std::optional<api::WindowInfo> window_now(const Services& services);
 std::optional<api::PauseInfo> pause_now(const Services& services);
 // The job as clients see it, with the newest progress.
 api::JobInfo job_info(const Services& services, const registry::Job& job);

@@ -1,6 +1,7 @@
 #include <charconv>
 
 #include "daemon/api/wire.h"
+#include "daemon/nights.h"
 #include "daemon/routes.h"
 #include "daemon/to_api.h"
 
@@ -40,6 +41,9 @@ api::JobInfo job_info(const Services& services, const registry::Job& job) {
   const auto result = result_of(services, job);
   if (result) info.published = result->published;
   if (result && result->verdict == registry::Verdict::rejected) info.refused = result->verdict_reason;
+  if (result && !result->published) info.night = services.registry.nights().keeper_of(job.name, result->number);
+  if (job.state == registry::JobState::queued && !job.urgent && !services.nights.may_learn())
+    if (const auto window = window_now(services)) info.waits_until = window->begins_at;
   info.has_preview = job.state == registry::JobState::running ? services.runner.preview(job.id).has_value()
                                                               : result && result->preview;
   return info;

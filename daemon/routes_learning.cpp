@@ -110,6 +110,7 @@ HttpResponse add_concept(const Services& services, const HttpRequest& request) {
                                     .photos = std::move(checked.photos),
                                     .settings = job_settings(settings),
                                     .actor = request.actor,
+                                    .urgent = wanted.now.value_or(false),
                                     .attempts_max = services.config.attempts_max};
   if (wanted.dry_run.value_or(false)) return planned(services, adding, settings, wanted, std::move(warnings));
   const registry::Added added = services.registry.add_concept(adding);
@@ -126,6 +127,7 @@ HttpResponse learn_again(const Services& services, const HttpRequest& request, c
   const registry::Job job = services.registry.jobs().enqueue({.name = id,
                                                               .settings = job_settings(settings_for(services, wanted)),
                                                               .requested_by = request.actor,
+                                                              .urgent = wanted.now.value_or(false),
                                                               .attempts_max = services.config.attempts_max});
   return queued(services, name, job, 202, {});
 }

@@ -5,6 +5,7 @@
 #include "daemon/machine.h"
 #include "daemon/metrics.h"
 #include "daemon/routes.h"
+#include "daemon/to_api.h"
 
 namespace conceptd::daemon {
 namespace {
@@ -12,7 +13,7 @@ namespace {
 constexpr std::int64_t kDiskLow = 1ll << 30;
 constexpr int kJobsAveraged = 3;
 
-api::CountsInfo to_api(const registry::Counts& counts) {
+api::CountsInfo counted(const registry::Counts& counts) {
   return {.concepts = counts.concepts,
           .photos = counts.photos,
           .photo_bytes = counts.photo_bytes,
@@ -84,7 +85,7 @@ HttpResponse show_status(const Services& services) {
                 .concepts = static_cast<int>(live->state->entries.size()),
                 .reason = live->state->reason,
                 .created_at = to_iso8601(live->state->created_at)},
-      .counts = to_api(services.registry.counts()),
+      .counts = counted(services.registry.counts()),
       .queue = {.running = load.running, .waiting = load.waiting, .limit = load.limit, .pictures = load.pictures},
       .machine = {.cpus = facts.cpus,
                   .threads = facts.threads,
@@ -96,6 +97,8 @@ HttpResponse show_status(const Services& services) {
       .samplers = facts.samplers,
       .warnings = facts.warnings};
   status.paused = pause_now(services);
+  status.window = window_now(services);
+  if (const auto nights = services.registry.nights().list(1); !nights.empty()) status.night = to_api(nights.front());
   const auto running = services.registry.jobs().list({.state = registry::JobState::running, .limit = 1});
   if (!running.empty()) status.running_job = job_info(services, running.front());
   for (const auto& [name, item] : live->concepts)

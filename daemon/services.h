@@ -11,6 +11,7 @@
 namespace conceptd::daemon {
 
 class Metrics;
+class Nights;
 struct DecoderSettings;
 
 struct Services {
@@ -20,6 +21,7 @@ struct Services {
   const Model& model;
   LiveStates& live;
   GenerationService& generation;
+  Nights& nights;
   JobRunner& runner;
   const DecoderSettings& decoder;
   Metrics& metrics;

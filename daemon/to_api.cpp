@@ -43,6 +43,27 @@ api::JobInfo to_api(const registry::Job& job) {
   return info;
 }
 
+api::NightInfo to_api(const registry::Night& night) {
+  api::NightInfo info{.id = night.id,
+                      .date = night.date,
+                      .cause = std::string(to_string(night.cause)),
+                      .actor = night.actor,
+                      .state = std::string(to_string(night.state)),
+                      .reason = night.reason,
+                      .began_at = to_iso8601(night.began_at),
+                      .until = to_iso8601(night.until),
+                      .ended_at = iso(night.ended_at),
+                      .state_before = night.state_before,
+                      .state_after = night.state_after};
+  for (const registry::NightStep& step : night.steps)
+    info.steps.push_back({.name = step.name,
+                          .state = std::string(to_string(step.state)),
+                          .seconds = step.seconds,
+                          .message = step.message,
+                          .detail = step.detail});
+  return info;
+}
+
 api::PhotoInfo to_api(const registry::Photo& photo) {
   return {.digest = photo.digest.tagged(),
           .media_type = photo.media_type,

@@ -34,7 +34,49 @@ void pass_gate(learner::Gate& gate, diffusion::ModelBundle& bundle, const LearnO
     result.verdict_reason = "published as learn.gate is warn, though " + result.verdict_reason;
 }
 
+struct Prober {
+  std::optional<diffusion::ModelBundle> bundle;
+  std::optional<learner::Gate> gate;
+  std::string machine;
+
+  WorkerProbe run(const ProbeOrder& order, const WorkerVoice& voice) {
+    if (!bundle) open(order);
+    if (!gate)
+      throw Error(Code::not_found, "the base asks nothing of a version: it has no gate.json, so nothing is drawn again",
+                  "gate");
+    std::vector<picture::Picture> pictures;
+    for (const std::string& photo : order.photos) pictures.push_back(picture::decode(photo));
+    const auto delta = diffusion::parse_delta(order.delta, order.name);
+    const learner::GateProbe probe = gate->probe(
+        *bundle,
+        {.candidate = delta,
+         .photos = pictures.empty() ? torch::Tensor() : to_photos(pictures, static_cast<int>(bundle->picture_side())),
+         .before_step = [&] { voice.step({.message = "drawing"}, nullptr); }});
+    return {.pictures = probe.pictures.hex(),
+            .count = static_cast<std::int32_t>(probe.count),
+            .conditions = order.base_fingerprint.substr(0, 12) + " gate " + probe.asked.short_hex() + " " + machine,
+            .identity = probe.measures.identity,
+            .fidelity = probe.measures.fidelity};
+  }
+
+ private:
+  void open(const ProbeOrder& order) {
+    const diffusion::RuntimeInfo runtime = diffusion::set_up_compute({.threads = order.threads, .dtype = order.dtype});
+    bundle.emplace(diffusion::ModelBundle::open(order.base_folder, {.compute = runtime.dtype}));
+    require_base(order, bundle->fingerprint.hex());
+    gate = learner::Gate::open(*bundle);
+    machine = order.dtype + " " + runtime.capability + " " + runtime.blas + " " + std::to_string(runtime.threads);
+  }
+};
+
 }  // namespace
+
+WorkerTasks torch_tasks() {
+  const auto prober = std::make_shared<Prober>();
+  return {.learn = learn_with_torch,
+          .probe = [prober](const ProbeOrder& order, const WorkerVoice& voice) { return prober->run(order, voice); },
+          .consolidate = {}};
+}
 
 WorkerResult learn_with_torch(const LearnOrder& order, const WorkerVoice& voice) {
   const diffusion::RuntimeInfo runtime = diffusion::set_up_compute({.threads = order.threads, .dtype = order.dtype});

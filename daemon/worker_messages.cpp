@@ -12,7 +12,7 @@ namespace conceptd::daemon {
 namespace {
 
 constexpr std::uint64_t kPieceBytes = 1 << 20;
-constexpr std::uint64_t kPhotosMax = 1000;
+constexpr std::uint64_t kItemsMax = 100'000;
 
 // A text or bytes. cereal's own reader makes room for as much as the other process claims; this one for as much as has
 // come.
@@ -42,7 +42,7 @@ template <typename Archive>
 void texts_of(Archive& archive, std::vector<std::string>& values) {
   std::uint64_t count = values.size();
   archive(count);
-  if (count > kPhotosMax) throw Error(Code::corrupt, "it lists " + std::to_string(count) + " photos");
+  if (count > kItemsMax) throw Error(Code::corrupt, "it lists " + std::to_string(count) + " items");
   values.resize(count);
   for (std::string& value : values) text(archive, value);
 }
@@ -55,6 +55,26 @@ void serialize(Archive& archive, LearnOrder& m) {
   texts(archive, m.name, m.class_word, m.method, m.settings, m.base_folder, m.base_fingerprint, m.dtype, m.checkpoint,
         m.gate, m.published);
   texts_of(archive, m.photos);
+}
+
+template <typename Archive>
+void serialize(Archive& archive, ProbeOrder& m) {
+  archive(m.threads, m.memory_bytes_max);
+  texts(archive, m.name, m.class_word, m.delta, m.base_folder, m.base_fingerprint, m.dtype);
+  texts_of(archive, m.photos);
+}
+
+template <typename Archive>
+void serialize(Archive& archive, ConsolidateOrder& m) {
+  archive(m.threads, m.memory_bytes_max);
+  texts(archive, m.base_folder, m.base_fingerprint, m.dtype);
+  texts_of(archive, m.names), texts_of(archive, m.class_words), texts_of(archive, m.deltas);
+}
+
+template <typename Archive>
+void serialize(Archive& archive, WorkerProbe& m) {
+  archive(m.count, m.identity, m.fidelity);
+  texts(archive, m.pictures, m.conditions);
 }
 
 template <typename Archive>

@@ -28,9 +28,35 @@ struct LearnOrder {
   std::string published{};            // the delta that is live, to be measured beside; empty: none
 };
 
+// Draw what the gate draws of one concept, and measure it. Many may follow each other in one process.
+struct ProbeOrder {
+  std::string name{};
+  std::string class_word{};
+  std::string delta{};
+  std::vector<std::string> photos{};  // empty: it was learnt elsewhere
+  std::string base_folder{};
+  std::string base_fingerprint{};
+  std::string dtype{};
+  std::int32_t threads = 0;
+  std::int64_t memory_bytes_max = 0;
+};
+
+// Make one delta of those of many concepts, of which the i-th is names[i] with class_words[i] and deltas[i]. Answered
+// with a WorkerResult, whose verdict is that of consolidation's own gate.
+struct ConsolidateOrder {
+  std::vector<std::string> names{};  // sorted
+  std::vector<std::string> class_words{};
+  std::vector<std::string> deltas{};
+  std::string base_folder{};
+  std::string base_fingerprint{};
+  std::string dtype{};
+  std::int32_t threads = 0;
+  std::int64_t memory_bytes_max = 0;
+};
+
 enum class Control : std::uint8_t { pause, resume, cancel };
 
-using ToWorker = std::variant<LearnOrder, Control>;
+using ToWorker = std::variant<LearnOrder, Control, ProbeOrder, ConsolidateOrder>;
 
 struct WorkerProgress {
   std::int64_t step = 0;
@@ -63,7 +89,16 @@ struct WorkerFailure {
   bool hopeless = false;  // another attempt would end the same way
 };
 
-using FromWorker = std::variant<WorkerProgress, WorkerPreview, WorkerCheckpoint, WorkerResult, WorkerFailure>;
+struct WorkerProbe {
+  std::string pictures{};  // SHA-256 of all that was drawn, in hex
+  std::int32_t count = 0;
+  std::string conditions{};  // in one line: who draws the same bytes says the same
+  double identity = 0;       // not a number: there were no photos
+  double fidelity = 0;
+};
+
+using FromWorker =
+    std::variant<WorkerProgress, WorkerPreview, WorkerCheckpoint, WorkerResult, WorkerFailure, WorkerProbe>;
 
 std::string pack(const ToWorker& message);
 std::string pack(const FromWorker& message);

@@ -133,6 +133,7 @@ struct State {
   std::int64_t id = 0;
   std::optional<std::int64_t> parent{};
   std::map<std::string, StateEntry, std::less<>> entries{};  // by concept name
+  std::optional<Digest> consolidated{};                      // one delta for just these entries, where there is one
   std::string reason{};
   std::string actor{};
   TimePoint created_at{};

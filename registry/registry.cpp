@@ -7,6 +7,7 @@
 #include "registry/blob_store.h"
 #include "registry/disk.h"
 #include "registry/migrate.h"
+#include "registry/night_store.h"
 #include "registry/rows.h"
 #include "registry/sqlite.h"
 #include "registry/token_store.h"
@@ -63,6 +64,7 @@ Registry::Registry(const fs::path& root, const Clock& clock, RegistryLimits limi
   migrate(*database_, embedded_migrations(), clock_, root_ / "backups");
   tokens_ = std::make_unique<TokenStore>(*database_, clock_);
   answers_ = std::make_unique<AnswerStore>(*database_, clock_);
+  nights_ = std::make_unique<NightStore>(*database_, clock_);
   Transaction tx(*database_, Transaction::Kind::immediate, "opening the registry");
   if (tx.value("SELECT count(*) FROM head") == 0) {
     const TimePoint now = clock_.now();

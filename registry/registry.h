@@ -29,9 +29,12 @@ namespace conceptd::registry {
 
 class AnswerStore;
 class BlobStore;
+class NightStore;
 class TokenStore;
 struct ExportedVersion;  // registry/exchange.h
 struct ImportRequest;
+struct Consolidated;  // registry/night_store.h
+struct NightPublished;
 struct VersionName;
 
 struct RegistryLimits {
@@ -102,12 +105,14 @@ struct CommitRequest {
   std::int64_t expected_head = 0;  // the state the verdict was reached against
   std::string actor{};
   std::string reason{};
+  std::optional<std::int64_t> night{};  // which publishes it, if it still collects what is learnt
 };
 
 struct Committed {
   Version version;
   std::shared_ptr<const State> state{};  // the head now: a new one if the version was accepted and not held
   bool held = false;                     // accepted and kept, and not published: the concept is pinned
+  std::optional<std::int64_t> night{};   // accepted and kept, to be published by this one
 };
 
 // Whether what a rollback moves is pinned there, so that the next learning does not undo it. leave_free also lifts the
@@ -160,6 +165,19 @@ class Registry {
   // --- Answers that were given, for requests that are repeated ----------------------------------------------------
 
   AnswerStore& answers() noexcept { return *answers_; }
+
+  // --- Nights -----------------------------------------------------------------------------------------------------
+
+  NightStore& nights() noexcept { return *nights_; }
+  // What this night has learnt and the gate has accepted becomes one state: all of it but what was pinned, removed,
+  // erased or published otherwise since, which is said. `consolidated` is kept with that state if it was made of just
+  // its map of versions. Asked again, it answers again. Error{conflict} if the night is over.
+  NightPublished publish_night(std::int64_t night, const std::optional<Consolidated>& consolidated,
+                               const std::string& actor);
+  // A delta of many versions, until a state names it. Error{exhausted}.
+  Digest keep_consolidated(const std::string& bytes);
+  // What publish_night() would publish now, and nothing written.
+  State after_night(std::int64_t night) const;
 
   // --- Versions -------------------------------------------------------------------------------------------------
 
@@ -231,6 +249,9 @@ class Registry {
   // Publishing waits meanwhile.
   enum class Depth { quick, deep };
   std::vector<std::string> verify(Depth depth = Depth::deep) const;
+  // Deltas, previews and photos whose digest begins with this byte, hashed. All 256 together are what deep adds to
+  // quick.
+  std::vector<std::string> verify_bucket(int first_byte) const;
   Counts counts() const;
   bool is_writable() const noexcept;  // whether the last commit went through; true before the first
   // Erases the bytes that nothing reaches (upkeep.h says what does). Rows, numbers and the audit stay. Everything that
@@ -240,6 +261,9 @@ class Registry {
   // A folder with a copy of the database, every photo (a hard link where the disk allows it) and backup.json; checked
   // whole before it gets its name. Others work meanwhile. Error{conflict} if the folder exists.
   BackupReport back_up(const std::filesystem::path& folder, const std::string& actor);
+  // Takes away a folder that back_up() made below backups/: under another name first, so that what has the name of a
+  // backup is always whole. False: there is none. Error{busy} while one is made.
+  bool remove_backup(const std::string& name, const std::string& actor);
   // For whoever restored this registry from a backup: a row of the audit.
   void note_restored(const std::string& actor, const std::string& from);
   const std::filesystem::path& root() const noexcept { return root_; }
@@ -259,6 +283,7 @@ class Registry {
   const std::unique_ptr<JobQueue> jobs_;
   std::unique_ptr<TokenStore> tokens_;    // made when the schema is there
   std::unique_ptr<AnswerStore> answers_;  // likewise
+  std::unique_ptr<NightStore> nights_;    // likewise
 
   std::mutex upkeep_mutex_;  // held by a backup and by gc, so that neither sees the other half-way
 

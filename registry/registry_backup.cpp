@@ -101,6 +101,22 @@ BackupReport Registry::back_up(const fs::path& folder, const std::string& actor)
   return report;
 }
 
+bool Registry::remove_backup(const std::string& name, const std::string& actor) {
+  if (!ConceptName::is_valid(name) || name.find(kTemporarySuffix) != std::string::npos)
+    throw Error(Code::invalid, "'" + name.substr(0, 64) + "' is no name of a backup", "name");
+  const std::unique_lock upkeep(upkeep_mutex_, std::try_to_lock);
+  if (!upkeep) throw Error(Code::busy, "gc or a backup is running; try again when it is done");
+  const fs::path folder = root_ / "backups" / name, doomed = folder.string() + std::string(kTemporarySuffix);
+  if (!fs::is_directory(fs::symlink_status(folder))) return false;
+  fs::remove_all(doomed);
+  publish_file_durably(folder, doomed);
+  fs::remove_all(doomed);  // what a crash leaves of it is swept at the next start
+  Transaction tx(*database_, Kind::immediate, "noting that a backup was removed");
+  append_audit(tx, clock_.now(), actor, "remove_backup", "backup " + name, Json::object());
+  tx.commit();
+  return true;
+}
+
 void Registry::note_restored(const std::string& actor, const std::string& from) {
   Transaction tx(*database_, Kind::immediate, "noting where this registry came from");
   append_audit(tx, clock_.now(), actor, "restore", "state " + std::to_string(head_id(tx)), {{"from", from}});

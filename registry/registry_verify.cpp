@@ -22,7 +22,8 @@ void check_database(Transaction& tx, bool deep, Faults& faults) {
 
 // What is hashed is hashed without the lock, so that readers and writers get through between two of them; what gc takes
 // meanwhile is no fault.
-void check_blobs(Database& database, Faults& faults) {
+// bucket: of digests that begin with this byte; empty: of all.
+void check_blobs(Database& database, const std::optional<std::string>& bucket, Faults& faults) {
   struct Kind {
     std::string table, column;
   };
@@ -33,7 +34,8 @@ void check_blobs(Database& database, Faults& faults) {
     std::vector<Digest> digests;
     {
       Transaction tx(database, Transaction::Kind::read, "listing what is to be verified");
-      Statement row = tx.query("SELECT b.digest" + from);
+      Statement row = bucket ? tx.query("SELECT b.digest" + from + " AND substr(b.digest, 1, 1) = ?", Blob{*bucket})
+                             : tx.query("SELECT b.digest" + from);
       while (row.step()) digests.push_back(row.digest(0));
     }
     for (const Digest& digest : digests) {
@@ -48,11 +50,14 @@ void check_blobs(Database& database, Faults& faults) {
   }
 }
 
-void check_photos(Database& database, const BlobStore& photos, bool deep, Faults& faults) {
+void check_photos(Database& database, const BlobStore& photos, bool deep, const std::optional<std::string>& bucket,
+                  Faults& faults) {
   std::vector<std::pair<Digest, std::int64_t>> known;
   {
     Transaction tx(database, Transaction::Kind::read, "listing the photos to be verified");
-    Statement row = tx.query("SELECT digest, size_bytes FROM photo");
+    Statement row = bucket
+                        ? tx.query("SELECT digest, size_bytes FROM photo WHERE substr(digest, 1, 1) = ?", Blob{*bucket})
+                        : tx.query("SELECT digest, size_bytes FROM photo");
     while (row.step()) known.emplace_back(row.digest(0), row.integer(1));
   }
   for (const auto& [digest, size] : known) {
@@ -110,6 +115,13 @@ void check_rows(Transaction& tx, Faults& faults) {
       {"SELECT 'job ' || j.id FROM job j JOIN version v ON v.job = j.id WHERE j.state <> 'done'",
        " has a version and is not done"},
       {"SELECT 'job ' || job FROM version WHERE job IS NOT NULL GROUP BY job HAVING count(*) > 1", " has two versions"},
+      {"SELECT 'night ' || l.night FROM night_learnt l JOIN night n ON n.id = l.night WHERE l.outcome = 'waiting'"
+       " AND n.published",
+       " has decided, and keeps a version waiting"},
+      {"SELECT c.name || '@' || l.version FROM night_learnt l JOIN concept c ON c.id = l.concept"
+       " WHERE l.outcome = 'published' AND NOT EXISTS (SELECT 1 FROM state_entry e WHERE e.concept = l.concept"
+       " AND e.version = l.version)",
+       " is said to be published by a night and is in no state"},
       {"SELECT 'concept ' || concept FROM job WHERE kind = 'learn' AND state = 'running' GROUP BY concept HAVING "
        "count(*) > 1",
        " is learnt by two jobs at once"},
@@ -128,12 +140,21 @@ void check_rows(Transaction& tx, Faults& faults) {
 std::vector<std::string> Registry::verify(Depth depth) const {
   const bool deep = depth == Depth::deep;
   Faults faults;
-  if (deep) check_blobs(*database_, faults);
-  check_photos(*database_, *photos_, deep, faults);
+  if (deep) check_blobs(*database_, std::nullopt, faults);
+  check_photos(*database_, *photos_, deep, std::nullopt, faults);
   Transaction tx(*database_, Transaction::Kind::read, "verifying the registry");
   check_database(tx, deep, faults);
   check_rows(tx, faults);
   if (const auto fault = fault_in_audit_chain(tx)) faults.push_back(*fault);
+  return faults;
+}
+
+std::vector<std::string> Registry::verify_bucket(int first_byte) const {
+  if (first_byte < 0 || first_byte > 255) throw Error(Code::invalid, "a byte is from 0 to 255", "first_byte");
+  const std::string bucket(1, static_cast<char>(first_byte));
+  Faults faults;
+  check_blobs(*database_, bucket, faults);
+  check_photos(*database_, *photos_, /*deep=*/true, bucket, faults);
   return faults;
 }
 

@@ -42,13 +42,18 @@ void check_version(const NewVersion& version, const RegistryLimits& limits) {
                 "the preview is over the limit of " + std::to_string(limits.preview_bytes_max) + " bytes", "preview");
 }
 
+Digest store_delta(Transaction& tx, const std::string& bytes, TimePoint now) {
+  const Digest delta = Digest::of(bytes);
+  tx.run("INSERT INTO delta (digest, bytes, created_at) VALUES (?, ?, ?) ON CONFLICT (digest) DO NOTHING", delta,
+         Blob{bytes}, now);
+  if (tx.run("UPDATE delta SET bytes = ? WHERE digest = ? AND length(bytes) = 0", Blob{bytes}, delta) > 0)
+    tx.run("DELETE FROM erasure WHERE digest = ? AND kind = 'delta'", delta);  // learnt again, to the same bytes
+  return delta;
+}
+
 Version insert_version(Transaction& tx, const ConceptRow& owner, const NewVersion& version,
                        const std::vector<Digest>& learnt_from, std::optional<std::int64_t> job, TimePoint now) {
-  const Digest delta = Digest::of(version.delta);
-  tx.run("INSERT INTO delta (digest, bytes, created_at) VALUES (?, ?, ?) ON CONFLICT (digest) DO NOTHING", delta,
-         Blob{version.delta}, now);
-  if (tx.run("UPDATE delta SET bytes = ? WHERE digest = ? AND length(bytes) = 0", Blob{version.delta}, delta) > 0)
-    tx.run("DELETE FROM erasure WHERE digest = ? AND kind = 'delta'", delta);  // learnt again, to the same bytes
+  const Digest delta = store_delta(tx, version.delta, now);
   std::optional<Digest> preview;
   if (!version.preview_png.empty()) {
     preview = Digest::of(version.preview_png);
@@ -96,6 +101,30 @@ Version Registry::stage_version(const NewVersion& version, const std::string& ac
   return staged;
 }
 
+namespace {
+
+// The night that a version is learnt for, if it still collects.
+std::optional<std::int64_t> collecting(Transaction& tx, std::optional<std::int64_t> night) {
+  if (!night ||
+      tx.value("SELECT count(*) FROM night WHERE id = ? AND state = 'running' AND published = 0", *night) == 0)
+    return std::nullopt;
+  return night;
+}
+
+void note_learnt(Transaction& tx, std::int64_t night, std::int64_t owner, const Version& version, bool held) {
+  const bool accepted = version.verdict == Verdict::accepted;
+  tx.run("INSERT INTO night_learnt (night, concept, version, outcome, reason) VALUES (?, ?, ?, ?, ?)", night, owner,
+         version.number,
+         !accepted ? "refused"
+         : held    ? "left"
+                   : "waiting",
+         !accepted ? version.verdict_reason
+         : held    ? std::string("the concept is pinned")
+                   : std::string());
+}
+
+}  // namespace
+
 CommitOutcome Registry::commit_learned(const CommitRequest& request) {
   check_version(request.version, limits_);
   const std::string& name = request.version.name.str();
@@ -107,14 +136,18 @@ CommitOutcome Registry::commit_learned(const CommitRequest& request) {
   const bool accepted = request.version.verdict == Verdict::accepted;
   const ConceptRow owner = require_concept(tx, name);
   const bool held = accepted && owner.record.pin;
+  const std::optional<std::int64_t> night = collecting(tx, request.night);
+  const bool publishes = accepted && !held && !night;
   std::shared_ptr<const State> state = head_in(tx);
-  if (accepted && !held && state->id != request.expected_head) return Conflict{state};
+  if (publishes && state->id != request.expected_head) return Conflict{state};
 
   Version version = insert_version(tx, owner, request.version, photos_of(owner), job.id, now);
   Json detail = detail_of(version);
   if (held) detail["held_by_pin"] = owner.record.pin->version;
+  if (night) detail["night"] = *night;
   append_audit(tx, now, request.actor, "learnt", name, detail);
-  if (accepted && !held) {
+  if (night) note_learnt(tx, *night, owner.id, version, held);
+  if (publishes) {
     const std::int64_t before = state->id;
     state = insert_state_with(tx, *state, owner, version.number, request.actor, request.reason, now);
     append_audit(tx, now, request.actor, "publish", name,
@@ -123,7 +156,7 @@ CommitOutcome Registry::commit_learned(const CommitRequest& request) {
   }
   finish_job(tx, job.id, JobState::done, version.number, now);
   commit_head(tx, state);
-  return Committed{std::move(version), std::move(state), held};
+  return Committed{std::move(version), std::move(state), held, accepted && !held ? night : std::nullopt};
 }
 
 Version Registry::version(const ConceptName& name, int number) const {

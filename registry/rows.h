@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "registry/job_queue.h"
+#include "registry/night_store.h"
 #include "registry/records.h"
 #include "registry/registry.h"
 #include "registry/sqlite.h"
@@ -52,6 +53,12 @@ Version require_version(Transaction& tx, const ConceptRow& owner, int number, bo
 std::optional<int> version_before(Transaction& tx, const ConceptRow& owner);
 // A number, an alias, "live" or "previous". Error{not_found} with what there is, Error{invalid} if it is no such text.
 int resolve_version(Transaction& tx, const ConceptRow& owner, std::string_view text);
+
+// The bytes under their digest, again where they were erased.
+Digest store_delta(Transaction& tx, const std::string& bytes, TimePoint now);
+
+Night require_running_night(Transaction& tx, std::int64_t id);  // Error{not_found}, Error{conflict}
+std::vector<NightLearnt> read_night_learnt(Transaction& tx, std::int64_t night);
 
 void set_pin(Transaction& tx, std::int64_t concept_id, int version, const std::string& reason, const std::string& actor,
              TimePoint now);

@@ -103,7 +103,7 @@ StateEntry read_entry(Transaction& tx, std::int64_t concept_id, int number) {
 }
 
 std::shared_ptr<const State> read_state(Transaction& tx, std::int64_t id) {
-  Statement row = tx.query("SELECT id, parent, reason, actor, created_at FROM state WHERE id = ?", id);
+  Statement row = tx.query("SELECT id, parent, reason, actor, created_at, consolidated FROM state WHERE id = ?", id);
   if (!row.step())
     throw Error(Code::not_found,
                 "there is no state " + std::to_string(id) + " (the newest is " + std::to_string(head_id(tx)) + ")",
@@ -114,6 +114,7 @@ std::shared_ptr<const State> read_state(Transaction& tx, std::int64_t id) {
   state->reason = row.text(2);
   state->actor = row.text(3);
   state->created_at = row.time(4);
+  state->consolidated = row.maybe(5, &Statement::digest);
   Statement entry =
       tx.query(std::string(kSelectEntry) +
                    "JOIN state_entry e ON e.concept = v.concept AND e.version = v.number WHERE e.state = ?",
@@ -137,8 +138,8 @@ std::shared_ptr<const State> insert_state(Transaction& tx, State next, TimePoint
   next.parent = head_id(tx);
   next.id = tx.value("SELECT max(id) FROM state") + 1;
   next.created_at = now;
-  tx.run("INSERT INTO state (id, parent, reason, actor, created_at) VALUES (?, ?, ?, ?, ?)", next.id, next.parent,
-         next.reason, next.actor, next.created_at);
+  tx.run("INSERT INTO state (id, parent, consolidated, reason, actor, created_at) VALUES (?, ?, ?, ?, ?, ?)", next.id,
+         next.parent, next.consolidated, next.reason, next.actor, next.created_at);
   Statement entry =
       tx.query("INSERT INTO state_entry (state, concept, version) SELECT ?, id, ? FROM concept WHERE name = ?");
   for (const auto& [name, what] : next.entries) entry.bind(next.id, what.version, name).step();

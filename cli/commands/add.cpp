@@ -18,6 +18,7 @@ struct Options {
   std::vector<std::string> photos;
   api::AddConcept request;
   std::vector<std::string> settings;
+  bool now = false;
   bool wait = false;
   bool dry_run = false;
 };
@@ -27,6 +28,7 @@ api::AddConcept request_of(const Options& options, std::vector<PhotoFile>& photo
   request.name = options.name;
   request.settings = settings_from(options.settings);
   if (options.dry_run) request.dry_run = true;
+  if (options.now) request.now = true;
   for (PhotoFile& photo : photos)
     request.photos.push_back(
         {.name = std::filesystem::path(photo.path).filename().string(), .data = {std::move(photo.bytes)}});
@@ -97,7 +99,7 @@ int add(const Context& context, const Options& options) {
   if (context.json && !options.wait) context.print(answer);
   print_warnings(context, queued.warnings);
   if (!context.json)
-    context.out << "Queued as job " << queued.job.id << "."
+    context.out << "Queued as job " << queued.job.id << "." << when_it_learns(queued.job)
                 << (options.wait ? "" : " Watch it: conceptctl watch " + options.name) << std::endl;
   if (!options.wait) return 0;
   return report_end(context, follow(context, queued.job.id, context.json ? Show::events : Show::progress));
@@ -119,6 +121,7 @@ void define_add(CLI::App& app, Context& context) {
   command->add_option("--steps", options->request.steps, "How long to learn (default: the method's)");
   command->add_option("--seed", options->request.seed, "Of learning");
   add_set_option(*command, options->settings);
+  command->add_flag("--now", options->now, "Do not wait for the learning window");
   command->add_flag("--wait", options->wait, "Show progress until it is learnt");
   command->add_flag("-n,--dry-run", options->dry_run, "Have everything checked, and only say what would be queued");
   command->callback([&context, options] { context.run = [&context, options] { return add(context, *options); }; });

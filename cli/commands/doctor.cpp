@@ -2,6 +2,7 @@
 #include <ostream>
 
 #include "cli/command.h"
+#include "cli/follow_night.h"
 #include "cli/text.h"
 #include "daemon/api/wire.h"
 
@@ -55,6 +56,11 @@ std::vector<Finding> ask_daemon(const Context& context) {
                    .ok = !s.paused,
                    .message = s.paused ? "paused by " + s.paused->by : "not paused",
                    .fix = "conceptctl resume"});
+  if (s.night)
+    found.push_back({.name = "night",
+                     .ok = s.night->state != "failed",
+                     .message = night_line(*s.night),
+                     .fix = "conceptctl report says which step failed and why"});
   for (const std::string& warning : s.warnings)
     found.push_back({.name = "warning", .ok = false, .message = warning, .fix = "docs/operating.md says what helps"});
   return found;

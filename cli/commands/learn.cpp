@@ -14,17 +14,19 @@ struct Options {
   std::string name;
   api::LearnAgain request;
   std::vector<std::string> settings;
+  bool now = false;
   bool wait = false;
 };
 
 int learn(const Context& context, Options& options) {
   options.request.settings = settings_from(options.settings);
+  if (options.now) options.request.now = true;
   const Json answer =
       context.client().post("concepts/" + path_segment(options.name) + "/learn", api::encode(options.request));
   const auto queued = api::decode_answer<api::Queued>(answer);
   if (context.json && !options.wait) context.print(answer);
   if (!context.json)
-    context.out << "Queued as job " << queued.job.id << "."
+    context.out << "Queued as job " << queued.job.id << "." << when_it_learns(queued.job)
                 << (options.wait ? "" : " Watch it: conceptctl watch " + options.name) << std::endl;
   if (!options.wait) return 0;
   return report_end(context, follow(context, queued.job.id, context.json ? Show::events : Show::progress));
@@ -40,6 +42,7 @@ void define_learn(CLI::App& app, Context& context) {
   command->add_option("--steps", options->request.steps, "How long to learn (default: the method's)");
   command->add_option("--seed", options->request.seed, "Of learning");
   add_set_option(*command, options->settings);
+  command->add_flag("--now", options->now, "Do not wait for the learning window");
   command->add_flag("--wait", options->wait, "Show progress until it is learnt");
   command->callback([&context, options] { context.run = [&context, options] { return learn(context, *options); }; });
 }

@@ -3,6 +3,7 @@
 
 #include "cli/command.h"
 #include "cli/follow.h"
+#include "cli/follow_night.h"
 #include "cli/text.h"
 #include "daemon/api/wire.h"
 
@@ -22,6 +23,14 @@ std::string learning(const api::Status& s) {
   text += "; paused by " + printable(s.paused->by);
   if (s.paused->until) text += " until " + human_time(*s.paused->until);
   return text + (s.paused->reason.empty() ? "" : ": " + printable(s.paused->reason));
+}
+
+std::string window(const api::Status& s) {
+  if (!s.window) return "none; learning begins when it is asked for";
+  return (s.window->open ? "open until " + human_time(s.window->ends_at)
+                         : "next " + human_time(s.window->begins_at) + " to " + human_time(s.window->ends_at)) +
+         " UTC (" + printable(s.window->zone) + ")" +
+         (s.window->learning_waits_for_it ? ", learning waits for it" : "");
 }
 
 int status(const Context& context) {
@@ -46,6 +55,8 @@ int status(const Context& context) {
                                " waiting of " + std::to_string(s.queue.limit) + ", " +
                                count_of(s.queue.pictures, "picture") + " since the start"},
                {"learning", learning(s)},
+               {"window", window(s)},
+               {"night", s.night ? night_line(*s.night) : "none was held yet"},
                {"methods", joined(methods)},
                {"samplers", joined(s.samplers)},
                {"machine", count_of(s.machine.cpus, "CPU") + ", " + count_of(s.machine.threads, "thread") +

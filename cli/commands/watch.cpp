@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/follow.h"
+#include "cli/follow_night.h"
 #include "cli/preview_file.h"
 #include "daemon/api/wire.h"
 
@@ -14,6 +15,7 @@ namespace {
 struct Options {
   std::string what;
   std::string preview;
+  bool night = false;
 };
 
 // The one that runs; if none does, the next of the queue.
@@ -28,6 +30,8 @@ std::int64_t job_that_runs(const Client& client) {
 }
 
 int watch(const Context& context, const Options& options) {
+  if (options.night)
+    return follow_night(context, api::decode_answer<api::NightAnswer>(context.client().get("nights/last")).night.id);
   std::optional<PreviewFile> preview;
   if (!options.preview.empty()) preview.emplace(options.preview);
   const Client client = context.client();
@@ -47,9 +51,11 @@ int watch(const Context& context, const Options& options) {
 void define_watch(CLI::App& app, Context& context) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("watch", "Show a job's progress until it ends");
-  command->add_option("what", options->what, "A concept or the number of a job (default: the one that runs)")
-      ->type_name("NAME|JOB");
+  CLI::Option* what =
+      command->add_option("what", options->what, "A concept or the number of a job (default: the one that runs)")
+          ->type_name("NAME|JOB");
   command->add_option("--preview", options->preview, "Keep the newest preview, a PNG, in this file")->type_name("FILE");
+  command->add_flag("--night", options->night, "The night that runs, or what became of the last")->excludes(what);
   command->callback([&context, options] { context.run = [&context, options] { return watch(context, *options); }; });
 }
 

@@ -33,6 +33,7 @@ struct AddConcept {
   std::optional<int> steps{};
   std::optional<std::int64_t> seed{};
   std::optional<Settings> settings{};  // the method's others
+  std::optional<bool> now{};           // not to wait for the learning window
   std::optional<bool> dry_run{};       // check all, store nothing, answer Planned
 };
 
@@ -131,6 +132,7 @@ struct LearnAgain {
   std::optional<int> steps{};
   std::optional<std::int64_t> seed{};
   std::optional<Settings> settings{};
+  std::optional<bool> now{};  // not to wait for the learning window
 };
 
 // POST concepts/{name}/rollback

@@ -30,7 +30,9 @@ struct JobInfo {
   std::optional<int> result_version{};
   std::optional<bool> published{};  // whether that version is or was live; a pinned concept keeps it unpublished
   std::string refused{};            // why the gate kept that version from being published; empty: it did not
-  bool has_preview = false;         // GET jobs/{id}/preview.png
+  std::optional<std::string> waits_until{};  // queued until the learning window opens, then
+  std::optional<std::int64_t> night{};       // which keeps that version for the one state that it publishes
+  bool has_preview = false;                  // GET jobs/{id}/preview.png
   std::string requested_by{};
   std::string created_at{};
   std::optional<std::string> started_at{};

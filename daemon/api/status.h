@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "daemon/api/jobs.h"
+#include "daemon/api/nights.h"
 
 namespace conceptd::api {
 
@@ -90,6 +91,8 @@ struct Status {
   QueueInfo queue{};
   std::optional<JobInfo> running_job{};
   std::optional<PauseInfo> paused{};  // of learning
+  std::optional<WindowInfo> window{};
+  std::optional<NightInfo> night{};  // the one that runs, else the last
   MachineInfo machine{};
   std::vector<MethodInfo> methods{};
   std::vector<std::string> samplers{};

@@ -31,7 +31,7 @@ CONCEPTD_WIRE(JobInfo) {
   field("queue_position", v.queue_position), field("attempts", v.attempts), field("attempts_max", v.attempts_max);
   field("progress", v.progress), field("error_code", v.error_code), field("error_message", v.error_message);
   field("result_version", v.result_version), field("published", v.published), field("refused", v.refused);
-  field("has_preview", v.has_preview);
+  field("waits_until", v.waits_until), field("night", v.night), field("has_preview", v.has_preview);
   field("requested_by", v.requested_by), field("created_at", v.created_at), field("started_at", v.started_at);
   field("finished_at", v.finished_at);
 }
@@ -48,6 +48,7 @@ CONCEPTD_WIRE(AddConcept) {
   field("name", v.name, kName), field("class", v.class_word, kWord), field("photos", v.photos, {.max = kPhotosMax});
   field("method", v.method, kWord), field("steps", v.steps, {.min = 1, .max = kLearnStepsMax});
   field("seed", v.seed, kSeed), field("settings", v.settings, {.max = kSettingsMax}), field("dry_run", v.dry_run);
+  field("now", v.now);
 }
 
 CONCEPTD_WIRE(PhotoInfo) {
@@ -91,7 +92,7 @@ CONCEPTD_WIRE(Planned) { field("plan", v.plan), field("warnings", v.warnings); }
 
 CONCEPTD_WIRE(LearnAgain) {
   field("method", v.method, kWord), field("steps", v.steps, {.min = 1, .max = kLearnStepsMax});
-  field("seed", v.seed, kSeed), field("settings", v.settings, {.max = kSettingsMax});
+  field("seed", v.seed, kSeed), field("settings", v.settings, {.max = kSettingsMax}), field("now", v.now);
 }
 
 CONCEPTD_WIRE(RollBack) {
@@ -248,12 +249,32 @@ CONCEPTD_WIRE(MethodInfo) {
   field("name", v.name), field("default", v.is_default), field("typical_seconds", v.typical_seconds);
 }
 
+CONCEPTD_WIRE(WindowInfo) {
+  field("zone", v.zone), field("open", v.open), field("begins_at", v.begins_at), field("ends_at", v.ends_at);
+  field("learning_waits_for_it", v.learning_waits_for_it);
+}
+
+CONCEPTD_WIRE(NightStepInfo) {
+  field("name", v.name), field("state", v.state), field("seconds", v.seconds), field("message", v.message);
+  field("detail", v.detail);
+}
+
+CONCEPTD_WIRE(NightInfo) {
+  field("id", v.id), field("date", v.date), field("cause", v.cause), field("actor", v.actor), field("state", v.state);
+  field("reason", v.reason), field("began_at", v.began_at), field("until", v.until), field("ended_at", v.ended_at);
+  field("state_before", v.state_before), field("state_after", v.state_after), field("steps", v.steps);
+}
+
+CONCEPTD_WIRE(HoldNight) { field("until", v.until, {.min = 5, .max = 5}); }
+CONCEPTD_WIRE(NightAnswer) { field("night", v.night), field("joined", v.joined); }
+CONCEPTD_WIRE(NightList) { field("nights", v.nights); }
+
 CONCEPTD_WIRE(Status) {
   field("release", v.release), field("started_at", v.started_at), field("uptime_s", v.uptime_s), field("pid", v.pid);
   field("socket", v.socket), field("data_dir", v.data_dir), field("disk_free_bytes", v.disk_free_bytes);
   field("base", v.base), field("state", v.state), field("counts", v.counts), field("queue", v.queue);
-  field("running_job", v.running_job), field("paused", v.paused), field("machine", v.machine),
-      field("methods", v.methods);
+  field("running_job", v.running_job), field("paused", v.paused), field("window", v.window), field("night", v.night);
+  field("machine", v.machine), field("methods", v.methods);
   field("samplers", v.samplers), field("warnings", v.warnings);
 }
 
@@ -325,6 +346,10 @@ CONCEPTD_REQUEST(LearnAgain)
 CONCEPTD_REQUEST(RollBack)
 CONCEPTD_REQUEST(GenerateRequest)
 CONCEPTD_REQUEST(PauseRequest)
+CONCEPTD_REQUEST(HoldNight)
+CONCEPTD_ANSWER(NightInfo)
+CONCEPTD_ANSWER(NightAnswer)
+CONCEPTD_ANSWER(NightList)
 CONCEPTD_REQUEST(CreateToken)
 CONCEPTD_REQUEST(RevokeToken)
 CONCEPTD_ANSWER(ErrorBody)

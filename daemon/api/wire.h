@@ -8,6 +8,7 @@
 #include "daemon/api/errors.h"
 #include "daemon/api/generate.h"
 #include "daemon/api/jobs.h"
+#include "daemon/api/nights.h"
 #include "daemon/api/status.h"
 #include "daemon/api/tokens.h"
 #include "daemon/api/upkeep.h"

@@ -147,15 +147,36 @@ std::optional<Gate> Gate::open(const diffusion::ModelBundle& bundle) {
 
 GateMeasures Gate::measure(diffusion::ModelBundle& bundle, const GateOrder& order, const std::string& words,
                            const std::shared_ptr<const diffusion::EditSet>& edits, std::uint64_t first_seed) {
-  const auto pictures = probe_pictures(bundle, asked_, words, edits, first_seed, order.before_step);
+  return judged(probe_pictures(bundle, asked_, words, edits, first_seed, order.before_step), order);
+}
+
+GateMeasures Gate::judged(const Tensor& pictures, const GateOrder& order) {
   if (!pictures.isfinite().all().item<bool>()) return {.identity = NAN, .fidelity = NAN, .copy_distance = NAN};
   std::vector<std::string> captions;
   for (const auto& prompt : asked_.prompts)
     captions.insert(captions.end(), static_cast<std::size_t>(asked_.seeds), filled(prompt, order.candidate.class_word));
-  const auto drawn = judge_.of_pictures(pictures), photos = judge_.of_pictures(order.photos);
+  const auto drawn = judge_.of_pictures(pictures);
+  if (!order.photos.defined()) return {.identity = NAN, .fidelity = judge_.fit(drawn, captions), .copy_distance = NAN};
+  const auto photos = judge_.of_pictures(order.photos);
   return {.identity = torch::matmul(drawn, photos.t()).mean().item<double>(),
           .fidelity = judge_.fit(drawn, captions),
           .copy_distance = copy_distance(drawn, photos).distance.mean().item<double>()};
+}
+
+GateProbe Gate::probe(diffusion::ModelBundle& bundle, const GateOrder& order) {
+  const auto covariance = covariance_of(bundle);
+  const auto base = diffusion::DeltaBase::of(bundle, covariance ? &*covariance : nullptr);
+  const auto edits = std::make_shared<const diffusion::EditSet>(diffusion::delta_edits(order.candidate, base));
+  const auto pictures = probe_pictures(bundle, asked_, order.candidate.placeholder, edits, 1, order.before_step)
+                            .to(torch::kFloat)
+                            .contiguous();
+  std::string drawn = std::to_string(asked_.seeds) + " " + std::to_string(bundle.defaults.steps) + " " +
+                      std::to_string(bundle.defaults.guidance);
+  for (const auto& prompt : asked_.prompts) drawn += "\n" + prompt;
+  return {.measures = judged(pictures, order),
+          .pictures = Digest::of({static_cast<const char*>(pictures.data_ptr()), pictures.nbytes()}),
+          .count = pictures.size(0),
+          .asked = Digest::of(drawn)};
 }
 
 GateReport Gate::run(diffusion::ModelBundle& bundle, const GateOrder& order) {

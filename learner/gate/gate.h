@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "core/digest.h"
 #include "diffusion/delta.h"
 #include "diffusion/model_bundle.h"
 #include "learner/gate/judge.h"
@@ -57,6 +58,14 @@ struct GateReport {
   Json metrics = Json::object();  // gate_identity, gate_identity_class, gate_identity_published, …: numbers only
 };
 
+// The pictures of one delta, drawn as run() draws them, and measured. Nothing learnt since may change a byte of them.
+struct GateProbe {
+  GateMeasures measures;  // identity and copy_distance are not numbers where there are no photos
+  Digest pictures;        // of their bytes, as fp32
+  int64_t count = 0;
+  Digest asked;  // of prompts and seeds: what is drawn, and not what is asked of it
+};
+
 class Gate {
  public:
   // Settings and judge of this base; empty where it has no gate.json. Error as of() and Judge::open().
@@ -66,12 +75,15 @@ class Gate {
 
   // The same pictures and numbers each time on one machine, whatever has been learnt meanwhile.
   GateReport run(diffusion::ModelBundle& bundle, const GateOrder& order);
+  // photos of the order may be undefined.
+  GateProbe probe(diffusion::ModelBundle& bundle, const GateOrder& order);
   // Of probe pictures that ask for `words` where the prompts have {}. Seeds from first_seed on: the gate's own are from
   // 1, others are for measuring how much seeds matter.
   GateMeasures measure(diffusion::ModelBundle& bundle, const GateOrder& order, const std::string& words,
                        const std::shared_ptr<const diffusion::EditSet>& edits, std::uint64_t first_seed = 1);
 
  private:
+  GateMeasures judged(const Tensor& pictures, const GateOrder& order);
   GateSettings asked_;
   Judge judge_;
 };

@@ -6,6 +6,7 @@
 //           gate)
 #include <unistd.h>
 
+#include <cmath>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -71,11 +72,45 @@ WorkerResult pretend(const LearnOrder& order, const WorkerVoice& voice) {
                                                       : "beside " + order.published};
 }
 
+bool is_there(const std::string& what) {
+  return std::filesystem::exists(std::filesystem::path(std::getenv("CONCEPTD_FAKE_DIR")) / what);
+}
+
+// "Draws" the delta. The file forget-NAME makes it draw something else, die-NAME dies once, no-gate has no gate.
+WorkerProbe pretend_to_draw(const ProbeOrder& order, const WorkerVoice& voice) {
+  require_base(order, fingerprint_of_base());
+  if (is_there("no-gate")) throw Error(Code::not_found, "the base asks nothing: it has no gate.json", "gate");
+  voice.step({.step = 1, .steps = 1, .message = "drawing"}, nullptr);
+  if (is_there("die-" + order.name) && first_time("died-" + order.name)) ::kill(::getpid(), SIGKILL);
+  const bool other = is_there("forget-" + order.name);
+  return {.pictures = Digest::of(order.delta + (other ? " and more" : "")).hex(),
+          .count = 8,
+          .conditions = "fake",
+          .identity = order.photos.empty() ? std::nan("")
+                      : other              ? .25
+                                           : .5,
+          .fidelity = .625};
+}
+
+// The file refuse-all has its gate refuse.
+WorkerResult pretend_to_consolidate(const ConsolidateOrder& order, const WorkerVoice& voice) {
+  require_base(order, fingerprint_of_base());
+  voice.step({.step = 1, .steps = 1}, nullptr);
+  std::string all = "delta:all";
+  for (const std::string& delta : order.deltas) all += "|" + delta;
+  return {.delta = all,
+          .settings = "{}",
+          .metrics = "{\"drift\": 0}",
+          .accepted = !is_there("refuse-all"),
+          .verdict_reason = is_there("refuse-all") ? order.names.front() + " lost too much" : "all hold"};
+}
+
 }  // namespace
 }  // namespace conceptd::daemon
 
 int main() {
   using namespace conceptd::daemon;
   settle_worker_process(kWorkerFd);
-  return run_learn_worker(FrameChannel(kWorkerFd), pretend);
+  return run_learn_worker(FrameChannel(kWorkerFd),
+                          {.learn = pretend, .probe = pretend_to_draw, .consolidate = pretend_to_consolidate});
 }

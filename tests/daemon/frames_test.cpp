@@ -114,8 +114,8 @@ TEST(WorkerMessages, ClaimsAreNotBelievedBeforeTheBytesAreThere) {
       EXPECT_EQ(error.code(), Code::corrupt) << at;
     }
   }
-  EXPECT_ERROR(unpack_to_worker(pack(ToWorker(LearnOrder{.photos = std::vector<std::string>(1001)}))), Code::corrupt,
-               "lists 1001 photos");
+  EXPECT_ERROR(unpack_to_worker(pack(ToWorker(LearnOrder{.photos = std::vector<std::string>(100'001)}))), Code::corrupt,
+               "lists 100001 items");
 }
 
 TEST(Frames, MayBeBoundedBelowTheDefault) {

@@ -212,6 +212,22 @@ TEST_F(Programs, TheGateKeepsFromBeingPublishedWhatHasLearntNothing) {
   EXPECT_TRUE(warned["metrics"].contains("gate_identity_published")) << "measured beside what was live";
 }
 
+TEST_F(Programs, ANightDrawsTheSameBytesAgain) {
+  if (!fs::exists(base_folder() / "gate.json")) GTEST_SKIP() << "the base has no gate.json";
+  stop();
+  gate_ = "warn";
+  start();
+  ASSERT_EQ(ctl("add thing-1 " + photos() + " --class mug --method textual_inversion --steps 2 --wait").status, 0);
+  ASSERT_EQ(ctl("nightly").status, 0);
+  const Ran second = ctl("nightly");
+  EXPECT_EQ(second.status, 0) << second.out;
+  EXPECT_THAT(second.out, HasSubstr("1 draw the same bytes"));
+  const Json measured = Json::parse(ctl("report --json").out)["measured"][0];
+  EXPECT_EQ(measured["outcome"], "same");
+  EXPECT_EQ(measured["identity"], measured["identity_at_publication"]) << "to the last bit what the gate has measured";
+  EXPECT_EQ(measured["fidelity"], measured["fidelity_at_publication"]);
+}
+
 TEST_F(Programs, AWorkerThatIsKilledIsReplaced) {
   ASSERT_EQ(ctl("add thing-1 " + photos() + " --class mug --method textual_inversion --steps 8").status, 0);
   for (int i = 0; i < 600; ++i, std::this_thread::sleep_for(50ms))

@@ -121,10 +121,19 @@ TEST(Gate, MeasuresTheSameEachTimeAndLeavesTheBaseAlone) {
       .candidate = same, .photos = request.photos, .before_step = [] { throw Error(Code::cancelled, "stop"); }};
   EXPECT_ERROR(gate.run(bundle, stopped), Code::cancelled, "stop");
 
+  const auto probe = gate.probe(bundle, order), again = gate.probe(bundle, {.candidate = same, .photos = {}});
+  EXPECT_EQ(probe.measures.identity, report.metrics["gate_identity"]) << "what run() has measured";
+  EXPECT_EQ(probe.measures.fidelity, report.metrics["gate_fidelity"]);
+  EXPECT_EQ(probe.pictures, again.pictures) << "the same bytes, whoever asks";
+  EXPECT_TRUE(std::isnan(again.measures.identity)) << "without photos it is like nothing";
+  EXPECT_EQ(again.measures.fidelity, probe.measures.fidelity);
+  EXPECT_EQ(probe.count, 1);
+
   const auto other = word_of(request.class_word, request.class_word == "mug" ? "tree" : "mug");
   const auto strange = gate.run(bundle, {.candidate = other, .photos = request.photos});
   EXPECT_LT(strange.metrics["gate_fidelity"], strange.metrics["gate_fidelity_class"])
       << "its prompts ask for another thing";
+  EXPECT_NE(gate.probe(bundle, {.candidate = other, .photos = {}}).pictures, probe.pictures);
 }
 
 }  // namespace

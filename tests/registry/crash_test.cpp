@@ -21,6 +21,7 @@
 #include "registry/answer_store.h"
 #include "registry/exchange.h"
 #include "registry/migrate.h"
+#include "registry/night_store.h"
 #include "registry/restore.h"
 #include "registry/sqlite.h"
 #include "registry/token_store.h"
@@ -56,6 +57,14 @@ std::string seen(Registry& registry, bool erasures) {
     for (const Version& version : registry.history(name_of(record.name)))
       one["versions"].push_back({version.number, version.delta.hex(), version.published, version.overridden,
                                  erasures && version.erased_at.has_value()});
+  }
+  for (const Night& night : registry.nights().list(10)) {
+    Json& one = json["nights"][std::to_string(night.id)];
+    one = {{"state", to_string(night.state)}, {"published", night.published}, {"after", night.state_after.value_or(0)}};
+    for (const NightLearnt& item : registry.nights().learnt(night.id))
+      one["learnt"].push_back(item.name + std::to_string(item.version) + item.outcome);
+    one["measures"] = registry.nights().measures(night.id, night.id).size();
+    one["hashed_last"] = registry.nights().oldest_buckets(256).back();
   }
   json["paused"] = registry.jobs().paused().has_value();
   for (const Token& token : registry.tokens().list()) json["tokens"].push_back(token.revoked_at.has_value());
@@ -115,7 +124,16 @@ class Life {
     operation([&] { registry_->promote(name_of("e"), 1, false, "tester", ""); });
     operation([&] { import({"e"}, "delta e2"); });
     operation([&] { answer("k"); });
+    operation([&] { begin_night(); });
+    operation([&] { learn_at_night("delta a6"); });
+    operation([&] { learn_at_night("delta a7", Verdict::rejected); });
+    operation([&] { registry_->publish_night(1, consolidated(), "tester"); });
+    operation([&] { measure("a"); });
+    operation([&] { registry_->nights().note_verified(1, 7); });
+    operation([&] { end_night(); });
     operation([&] { collect(); });
+    operation([&] { registry_->back_up(data() / "backups/older", "tester"); });
+    operation([&] { registry_->remove_backup("older", "tester"); });
     operation([&] { registry_->back_up(data() / "backups/night", "tester"); });
     operation([&] { restore_backup(data() / "backups/night", root_ / "restored", clock_, "tester"); });
     operation([&] { registry_.reset(); });
@@ -181,6 +199,46 @@ class Life {
     } catch (const Error& error) {
       if (error.code() != Code::conflict || !failed_) throw;  // begun before, and how it ended is not known
     }
+  }
+  void begin_night() {
+    if (registry_->nights().list(1).empty())
+      registry_->nights().begin({.date = "2026-11-23",
+                                 .cause = NightCause::window,
+                                 .actor = "tester",
+                                 .until = clock_.now() + 5h,
+                                 .steps = {"learn", "publish"}});
+  }
+  void learn_at_night(const std::string& delta, Verdict verdict = Verdict::accepted) {
+    end_jobs();
+    registry_->jobs().enqueue({.name = "a", .requested_by = "tester"});
+    const Job job = *registry_->jobs().lease_next("worker", 60);
+    CommitRequest request{.job = job.id,
+                          .fence = job.fence,
+                          .version = result_for("a", delta, verdict),
+                          .expected_head = registry_->head()->id,
+                          .actor = "worker",
+                          .reason = "learnt a",
+                          .night = 1};
+    request.version.parent = registry_->head()->entries.find("a")->second.version;
+    registry_->commit_learned(request);
+  }
+  Consolidated consolidated() {
+    return {.delta = registry_->keep_consolidated("delta of all"), .manifest = manifest_of(registry_->after_night(1))};
+  }
+  void measure(const std::string& name) {
+    if (!registry_->nights().measures(1, 1).empty()) return;
+    const StateEntry& entry = registry_->head()->entries.find(name)->second;
+    registry_->nights().keep_measure({.night = 1,
+                                      .name = name,
+                                      .version = entry.version,
+                                      .delta = entry.delta,
+                                      .pictures = Digest::of("pictures"),
+                                      .count = 8,
+                                      .conditions = "here",
+                                      .fidelity = .5});
+  }
+  void end_night() {
+    if (registry_->nights().running()) registry_->nights().end(1, NightState::done, "", "tester");
   }
   void collect() {
     try {

@@ -135,6 +135,9 @@ TEST(Tidy, LibrariesStayInTheirRooms) {
   EXPECT_NONE(lines_that_match(std::regex("#include.*<torch/torch\\.h>"),
                                [](const File& f) { return f.is_code() && f.path != "diffusion/torch.h"; }));
   EXPECT_NONE(lines_that_match(std::regex("#include.*sqlite3\\.h"), code_outside({"registry"})));
+  EXPECT_NONE(lines_that_match(std::regex("#include.*<absl/"), [](const File& f) {
+    return f.is_code() && !room_of(f.path).empty() && f.path != "core/time_zone.cpp";
+  }));
 }
 
 TEST(Tidy, OnlyFileIoMakesThingsDurable) {
