@@ -4,6 +4,7 @@
 #include <atomic>
 #include <functional>
 #include <set>
+#include <sstream>
 
 #include "core/digest.h"
 #include "core/error.h"
@@ -17,6 +18,7 @@ struct FakeDelta final : LoadedDelta {
 
 class FakeModel final : public Model {
  public:
+  static constexpr std::string_view kAll = "delta:of all:";  // what it takes for a consolidated delta
   FakeModel() {
     facts_ = {.name = "fake",
               .folder = "/nowhere",
@@ -46,6 +48,10 @@ class FakeModel final : public Model {
     if (!bytes.starts_with("delta:")) throw Error(Code::corrupt, what + " is not a delta");
     auto delta = std::make_shared<FakeDelta>();
     delta->bytes = std::move(bytes);
+    if (delta->bytes.starts_with(kAll)) {  // "delta:of all:a,b|…"
+      std::istringstream names(delta->bytes.substr(kAll.size(), delta->bytes.find('|') - kAll.size()));
+      for (std::string name; std::getline(names, name, ',');) delta->members.insert(name);
+    }
     return delta;
   }
   std::vector<picture::Picture> generate(const Sampling& sampling, std::span<const PictureOrder> orders,
@@ -61,6 +67,7 @@ class FakeModel final : public Model {
     for (const PictureOrder& order : orders) {
       std::string everything = order.prompt + "|" + order.negative_prompt + "|" + std::to_string(order.seed);
       if (order.attention) everything += "|guided";
+      if (order.consolidated) everything += "|" + static_cast<const FakeDelta&>(*order.consolidated).bytes;
       for (const DeltaHandle& delta : order.deltas) everything += "|" + static_cast<const FakeDelta&>(*delta).bytes;
       const Digest colour = Digest::of(everything);
       picture::Picture picture{.width = sampling.width, .height = sampling.height};

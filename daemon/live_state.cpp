@@ -40,6 +40,16 @@ std::shared_ptr<const LiveState> LiveStates::build(std::shared_ptr<const registr
     }
     next->concepts.emplace(name, std::move(item));
   }
+  if (const auto& digest = next->state->consolidated) {
+    try {
+      next->consolidated = load(*digest, "the consolidated delta");
+      next->consolidated_digest = digest;
+      used.insert(*digest);
+    } catch (const Error& error) {
+      spdlog::error("the consolidated delta of state {} cannot be used, its concepts are drawn from their own: {}",
+                    next->state->id, error.what());
+    }
+  }
   std::erase_if(loaded_, [&](const auto& item) { return !used.contains(item.first); });
   return next;
 }

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "daemon/model.h"
@@ -23,6 +24,10 @@ struct LiveConcept {
 struct LiveState {
   std::shared_ptr<const registry::State> state{};
   std::map<std::string, LiveConcept, std::less<>> concepts{};
+  // What a night made of just these versions, or of most of them (its members say which); null: nothing, or it cannot
+  // be used.
+  DeltaHandle consolidated{};
+  std::optional<Digest> consolidated_digest{};  // with it
 };
 
 class LiveStates {

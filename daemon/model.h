@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,6 +38,8 @@ struct ModelFacts {
 class LoadedDelta {
  public:
   virtual ~LoadedDelta() = default;
+  // Of a consolidated delta: the concepts that it holds, by name. Empty: a delta of one concept.
+  std::set<std::string, std::less<>> members{};
 };
 using DeltaHandle = std::shared_ptr<const LoadedDelta>;
 
@@ -50,7 +53,8 @@ struct GateDial {
 struct PictureOrder {
   std::string prompt{};  // each concept as <name>, whatever its version
   std::string negative_prompt{};
-  std::vector<DeltaHandle> deltas{};
+  std::vector<DeltaHandle> deltas{};  // a concept each
+  DeltaHandle consolidated{};         // not null: draws them all in their place; it holds every one of them
   std::uint64_t seed = 0;
   GateDial gate{};
   std::string key_lock = "local";  // of api::kKeyLocks

@@ -16,6 +16,7 @@ namespace {
 struct Resolved {
   std::vector<DeltaHandle> deltas;
   std::vector<api::UsedConcept> used;
+  bool all_live = true;  // no version is asked for that is not the live one
 };
 
 std::optional<int> version_asked_for(const Services& services, const registry::ConceptReference& reference) {
@@ -60,11 +61,24 @@ Resolved resolve(const Services& services, const LiveState& live, const Prompt& 
           Code::conflict,
           reference.name.str() + " version " + std::to_string(item.version) + " cannot be used: " + item.problem,
           "prompt");
+    const auto published = live.concepts.find(reference.name.str());
+    resolved.all_live &= published != live.concepts.end() && published->second.digest == item.digest;
     resolved.deltas.push_back(item.delta);
     resolved.used.push_back(
         {.name = reference.name.str(), .version = item.version, .digest = item.digest.tagged(), .method = item.method});
   }
   return resolved;
+}
+
+// L2DM's router (our reconstruction): no concept is drawn by the base, one by its own delta, several by what a night
+// made of them, or by the sum of their own. A request that turns a dial of single deltas gets those.
+DeltaHandle consolidated_for(const LiveState& live, const api::GenerateRequest& request, const Resolved& resolved) {
+  const bool dialled = request.gate_bias || request.gate_temperature || request.key_lock;
+  if (!live.consolidated || resolved.used.size() < 2 || !resolved.all_live || dialled) return nullptr;
+  if (!request.consolidated.value_or(true)) return nullptr;
+  const auto& members = live.consolidated->members;
+  const auto is_member = [&](const api::UsedConcept& used) { return members.contains(used.name); };
+  return std::all_of(resolved.used.begin(), resolved.used.end(), is_member) ? live.consolidated : nullptr;
 }
 
 Sampling sampling_for(const ModelFacts& facts, const api::GenerateRequest& request) {
@@ -201,7 +215,9 @@ void generate(const Services& services, const HttpRequest& http, const Respond& 
   Resolved resolved = resolve(services, *live, prompt);
   const Sampling sampling = sampling_for(services.model.facts(), request);
   check_cost(services.model.facts(), sampling, request.count.value_or(1));
+  const DeltaHandle consolidated = consolidated_for(*live, request, resolved);
   auto draft = std::make_shared<Draft>(draft_of(services, request, sampling, *live, std::move(resolved.used)));
+  if (consolidated) draft->answer.consolidated = draft->provenance.consolidated = live->consolidated_digest->tagged();
   draft->answer.warnings = warnings_about(services.model, request, prompt, draft->answer.concepts);
 
   GenerationTask task{.sampling = sampling};
@@ -209,6 +225,7 @@ void generate(const Services& services, const HttpRequest& http, const Respond& 
     task.orders.push_back({.prompt = prompt.text,
                            .negative_prompt = negative,
                            .deltas = resolved.deltas,
+                           .consolidated = consolidated,
                            .seed = static_cast<std::uint64_t>(draft->seed + i),
                            .gate = {.bias = request.gate_bias, .temperature = request.gate_temperature},
                            .key_lock = request.key_lock.value_or("local"),

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "daemon/tensor_picture.h"
+#include "daemon/torch_consolidation.h"
 #include "diffusion/runtime.h"
 #include "learner/gate/gate.h"
 #include "learner/learner.h"
@@ -75,7 +76,7 @@ WorkerTasks torch_tasks() {
   const auto prober = std::make_shared<Prober>();
   return {.learn = learn_with_torch,
           .probe = [prober](const ProbeOrder& order, const WorkerVoice& voice) { return prober->run(order, voice); },
-          .consolidate = {}};
+          .consolidate = consolidate_with_torch};
 }
 
 WorkerResult learn_with_torch(const LearnOrder& order, const WorkerVoice& voice) {

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "daemon/tensor_picture.h"
+#include "diffusion/consolidated.h"
 #include "diffusion/edits/merged.h"
 #include "diffusion/guidance/concept_attention.h"
 #include "diffusion/prompt.h"
@@ -38,17 +39,26 @@ struct TorchDelta final : LoadedDelta {
   const Edits edits;
 };
 
+struct TorchConsolidated final : LoadedDelta {
+  explicit TorchConsolidated(diffusion::Consolidated of) : made(std::move(of)) {
+    for (const auto& [placeholder, member] : made.members)  // "<kettle-7>"
+      members.insert(placeholder.substr(1, placeholder.size() - 2));
+  }
+  const diffusion::Consolidated made;
+};
+
 // What a prompt and its concepts come to, once for all pictures of a batch that share them.
 class Prompts {
  public:
-  // covariance: null where the base has none.
-  Prompts(diffusion::ModelBundle& bundle, const diffusion::TokenCovariance* covariance)
-      : bundle_(bundle), covariance_(covariance) {}
+  Prompts(diffusion::ModelBundle& bundle, const diffusion::DeltaBase& base)
+      : bundle_(bundle), base_(base), covariance_(base.covariance) {}
 
-  Edits edits_of(const std::vector<DeltaHandle>& deltas, const GateDial& gate) {
+  Edits edits_of(const PictureOrder& order) {
+    const auto& [deltas, gate] = std::tie(order.deltas, order.gate);
     if (deltas.empty()) return nullptr;
-    Edits& known = edits_[{deltas, gate}];
+    Edits& known = edits_[{deltas, order.consolidated, gate}];
     if (known) return known;
+    if (order.consolidated) return known = consolidated(order);
     std::vector<Edits> sets;
     for (const DeltaHandle& delta : deltas) sets.push_back(dialled(static_cast<const TorchDelta&>(*delta).edits, gate));
     return known = sets.size() == 1 ? sets.front() : std::make_shared<EditSet>(together(sets));
@@ -61,6 +71,13 @@ class Prompts {
   }
 
  private:
+  Edits consolidated(const PictureOrder& order) const {
+    std::vector<std::string> placeholders;
+    for (const DeltaHandle& delta : order.deltas)
+      placeholders.push_back(static_cast<const TorchDelta&>(*delta).edits->tokens.front().placeholder);
+    const auto& made = static_cast<const TorchConsolidated&>(*order.consolidated).made;
+    return std::make_shared<EditSet>(diffusion::consolidated_edits(made, base_, placeholders));
+  }
   static Edits dialled(const Edits& set, const GateDial& gate) {
     if (gate == GateDial{}) return set;
     auto other = std::make_shared<EditSet>(*set);  // tensors are shared
@@ -89,8 +106,9 @@ class Prompts {
   }
 
   diffusion::ModelBundle& bundle_;
+  const diffusion::DeltaBase& base_;
   const diffusion::TokenCovariance* const covariance_;
-  std::map<std::pair<std::vector<DeltaHandle>, GateDial>, Edits> edits_;
+  std::map<std::tuple<std::vector<DeltaHandle>, DeltaHandle, GateDial>, Edits> edits_;
   std::map<std::tuple<std::string, const EditSet*, diffusion::KeyLock>, diffusion::PreparedPrompt> prepared_;
 };
 
@@ -142,6 +160,11 @@ class TorchModel final : public Model {
   }
 
   DeltaHandle load(std::string delta_bytes, const std::string& what) const override {
+    if (diffusion::is_consolidated(delta_bytes, what)) {
+      auto made = diffusion::parse_consolidated(std::move(delta_bytes), what);
+      diffusion::check_consolidated(made, base_);
+      return std::make_shared<TorchConsolidated>(std::move(made));
+    }
     const diffusion::Delta delta = diffusion::parse_delta(std::move(delta_bytes), what);
     return std::make_shared<TorchDelta>(std::make_shared<EditSet>(diffusion::delta_edits(delta, base_)));
   }
@@ -149,7 +172,7 @@ class TorchModel final : public Model {
   std::vector<picture::Picture> generate(const Sampling& sampling, std::span<const PictureOrder> orders,
                                          const std::function<bool()>& wanted) override {
     const torch::NoGradGuard no_grad;
-    Prompts prompts(bundle_, covariance_ ? &*covariance_ : nullptr);
+    Prompts prompts(bundle_, base_);
     diffusion::TextToImageRequest request{.rows = {},
                                           .sampler = sampling.sampler,
                                           .steps = sampling.steps,
@@ -158,7 +181,7 @@ class TorchModel final : public Model {
     std::vector<diffusion::GuidedRow> guided;
     for (const PictureOrder& order : orders) {
       const auto lock = diffusion::key_locks().at(order.key_lock);
-      const auto& prompt = prompts.prepared(order.prompt, prompts.edits_of(order.deltas, order.gate), lock);
+      const auto& prompt = prompts.prepared(order.prompt, prompts.edits_of(order), lock);
       const auto& negative = prompts.prepared(order.negative_prompt, nullptr);
       request.rows.push_back({.context = prompt.context,
                               .negative_context = negative.context,

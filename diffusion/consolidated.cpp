@@ -166,6 +166,13 @@ std::string consolidated_bytes(const Consolidated& made, torch::ScalarType dtype
   return safetensors_bytes(stored, metadata);
 }
 
+bool is_consolidated(const std::string& bytes, const std::string& what) {
+  if (bytes.size() > kDeltaBytesMax) return false;  // whoever reads it says so
+  const auto metadata = SafetensorsFile::parse(bytes, what).metadata();
+  const auto method = metadata.find("conceptd.method");
+  return method != metadata.end() && method->second == kConsolidatedMethod;
+}
+
 Consolidated parse_consolidated(std::string bytes, const std::string& what) {
   if (bytes.size() > kDeltaBytesMax) throw Error(Code::exhausted, what + ": a delta holds at most 64 MiB");
   const auto file = SafetensorsFile::parse(std::move(bytes), what);

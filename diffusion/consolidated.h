@@ -47,6 +47,9 @@ Digest consolidation_key(const Consolidated& made);
 // The same content and dtype (F32 or F16) always give the same bytes. Error{invalid} names what a document cannot hold.
 std::string consolidated_bytes(const Consolidated& made, torch::ScalarType dtype = torch::kFloat);
 
+// Does this document say that it is one? Error as parse_delta() if it is no safetensors file.
+bool is_consolidated(const std::string& bytes, const std::string& what);
+
 // Hostile input assumed, errors as parse_delta() has them; a document of one concept is Error{invalid}. fp32.
 Consolidated parse_consolidated(std::string bytes, const std::string& what);
 

@@ -80,6 +80,7 @@ int generate(const Context& context, Options& options) {
   for (const api::UsedConcept& used : answer.concepts)
     say << ", " << printable(used.name) << " version " << used.version;
   if (answer.concepts.empty()) say << ", no concept";
+  if (answer.consolidated) say << ", by a night's consolidated delta";
   say << "; " << printable(answer.sampler) << ", " << count_of(answer.steps, "step") << ", guidance "
       << human_number(answer.guidance) << ", " << answer.width << "x" << answer.height << ", "
       << human_seconds(answer.seconds) << "\n";
@@ -111,6 +112,9 @@ void define_generate(CLI::App& app, Context& context) {
   command->add_option(
       "--concept-attention", options->request.concept_attention,
       "auto: where a prompt names two or more concepts, guide the picture so that none is left out; off");
+  command->add_flag_callback(
+      "--no-consolidated", [options] { options->request.consolidated = false; },
+      "Draw two or more concepts from their own deltas, not from what a night made of them");
   command->add_option("--count", options->request.count, "How many pictures");
   command->add_option("--size", options->size, "As in 64x64 (default: the base model's)")->type_name("WxH");
   command->add_option("--sampler", options->request.sampler, "conceptctl status lists them");

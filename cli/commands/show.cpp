@@ -37,6 +37,7 @@ int show_picture(const Context& context, const std::string& path) {
   for (const auto& [name, value] :
        {std::pair{"gate bias", provenance.gate_bias}, std::pair{"gate temperature", provenance.gate_temperature}})
     if (value) rows.push_back({name, human_number(*value)});
+  if (provenance.consolidated) rows.push_back({"consolidated", short_digest(*provenance.consolidated)});
   if (provenance.key_lock) rows.push_back({"key lock", *provenance.key_lock});
   if (provenance.concept_attention) rows.push_back({"concept attention", printable(*provenance.concept_attention)});
   if (!provenance.negative_prompt.empty())

@@ -28,6 +28,9 @@ struct GenerateRequest {
   std::optional<std::string> key_lock{};  // of kKeyLocks; not given: local
   // Guidance by attention where the prompt names two or more concepts: "auto" or "off".
   std::optional<std::string> concept_attention{};
+  // May a night's consolidated delta draw two or more concepts that it holds? Not given: yes. false: the sum of their
+  // own deltas does.
+  std::optional<bool> consolidated{};
 };
 
 struct UsedConcept {
@@ -47,6 +50,8 @@ struct GenerateResponse {
   std::string prompt{};
   std::int64_t state = 0;
   std::vector<UsedConcept> concepts{};
+  std::optional<std::string>
+      consolidated{};  // the digest of the night's delta that drew them in their own deltas' place
   std::string base{};
   std::string base_fingerprint{};
   std::string sampler{};
@@ -78,6 +83,7 @@ struct Provenance {
   std::optional<double> gate_temperature{};
   std::optional<std::string> key_lock{};
   std::optional<std::string> concept_attention{};  // "auto" where it guided this picture
+  std::optional<std::string> consolidated{};       // as GenerateResponse
 };
 
 inline constexpr const char* kProvenanceKey = "conceptd";    // JSON of Provenance

@@ -186,6 +186,7 @@ CONCEPTD_WIRE(GenerateRequest) {
   field("gate_bias", v.gate_bias, {.min = -10, .max = 10});
   field("gate_temperature", v.gate_temperature, {.min = 0.001, .max = 10});
   field("key_lock", v.key_lock, kWord), field("concept_attention", v.concept_attention, kWord);
+  field("consolidated", v.consolidated);
 }
 
 CONCEPTD_WIRE(UsedConcept) {
@@ -199,6 +200,7 @@ CONCEPTD_WIRE(GenerateResponse) {
   field("base", v.base), field("base_fingerprint", v.base_fingerprint), field("sampler", v.sampler);
   field("steps", v.steps), field("guidance", v.guidance), field("width", v.width), field("height", v.height);
   field("warnings", v.warnings), field("seconds", v.seconds), field("queued_s", v.queued_s);
+  field("consolidated", v.consolidated);
 }
 
 CONCEPTD_WIRE(Provenance) {
@@ -207,7 +209,7 @@ CONCEPTD_WIRE(Provenance) {
   field("width", v.width), field("height", v.height), field("state", v.state), field("concepts", v.concepts);
   field("base", v.base), field("base_fingerprint", v.base_fingerprint), field("gate_bias", v.gate_bias);
   field("gate_temperature", v.gate_temperature), field("key_lock", v.key_lock);
-  field("concept_attention", v.concept_attention);
+  field("concept_attention", v.concept_attention), field("consolidated", v.consolidated);
 }
 
 CONCEPTD_WIRE(BaseInfo) {

@@ -151,7 +151,8 @@ TEST(Provenance, IsReadBackFromAPicturesTexts) {
       .base_fingerprint = "0123456789abcdef",
       .gate_bias = .5,
       .key_lock = "global",
-      .concept_attention = "auto"};
+      .concept_attention = "auto",
+      .consolidated = "sha256:cd"};
   const auto texts = png_texts(provenance);
   EXPECT_EQ(encode(provenance_from(texts)), encode(provenance));
   EXPECT_EQ(texts[0].second,

@@ -96,7 +96,8 @@ WorkerProbe pretend_to_draw(const ProbeOrder& order, const WorkerVoice& voice) {
 WorkerResult pretend_to_consolidate(const ConsolidateOrder& order, const WorkerVoice& voice) {
   require_base(order, fingerprint_of_base());
   voice.step({.step = 1, .steps = 1}, nullptr);
-  std::string all = "delta:all";
+  std::string all = "delta:of all:";  // as FakeModel reads it
+  for (const std::string& name : order.names) all += (name == order.names.front() ? "" : ",") + name;
   for (const std::string& delta : order.deltas) all += "|" + delta;
   return {.delta = all,
           .settings = "{}",

@@ -280,9 +280,22 @@ TEST_F(Nightly, PublishesAConsolidatedDeltaThatItsGateAccepts) {
   EXPECT_EQ(step(night, "consolidate").message, "accepted: all hold") << states(night) << night.reason;
   EXPECT_EQ(step(night, "publish").detail.at("consolidated"), true);
   EXPECT_EQ(report(night.id).at("consolidated").get<std::string>().substr(7),
-            Digest::of("delta:all|delta:a:1:3|delta:b:1:3").hex());
+            Digest::of("delta:of all:a,b|delta:a:1:3|delta:b:1:3").hex());
+  const auto drawn = generate("a <a> and a <b>");
+  ASSERT_TRUE(drawn.consolidated);
+  EXPECT_EQ(report(night.id).at("consolidated").get<std::string>(), *drawn.consolidated);
+  EXPECT_FALSE(generate("a <a>").consolidated) << "one concept is its own delta's, and so forgets nothing";
+  EXPECT_TRUE(generate("a <a@1> and a <b>").consolidated) << "that version is the live one";
+  const auto draw = [&](api::GenerateRequest request) {
+    request.prompt = "a <a> and a <b>", request.seed = 42;
+    return api::decode_answer<api::GenerateResponse>(client().post("generate", api::encode(request)));
+  };
+  EXPECT_FALSE(draw({.consolidated = false}).consolidated);
+  EXPECT_FALSE(draw({.gate_bias = .5}).consolidated);
+  EXPECT_NE(draw({.consolidated = false}).images[0].png.data, draw({}).images[0].png.data);
   EXPECT_EQ(step(hold(), "consolidate").message, "what is published has one already");
   EXPECT_EQ(wait_for(add("c")).published, true);
+  EXPECT_FALSE(generate("a <a> and a <b>").consolidated) << "what is published is another map by now";
   plant("refuse-all");
   const api::NightInfo refusing = hold();
   EXPECT_EQ(step(refusing, "consolidate").message, "refused: a lost too much");
