@@ -6,8 +6,9 @@
 namespace conceptd::daemon {
 namespace {
 
-// The closed form alone: on the embedded base the distilled rest has not paid off (docs/methods/l2dm.md).
-const nlohmann::json kSettings{{"rank", 0}};
+// The closed form alone: on the embedded base the distilled rest has not paid off (docs/methods/l2dm.md). Pictures are
+// drawn to measure with, then, and few do.
+const nlohmann::json kSettings{{"rank", 0}, {"candidates", 6}, {"class_pictures", 2}, {"picture_steps", 8}};
 // CHOICE: of a concept's effect on held-back latents so much must be left, and class words may move by so much.
 constexpr double kEffectKeptMin = .2, kDriftMax = .02;
 
@@ -35,7 +36,7 @@ WorkerResult consolidate_with_torch(const ConsolidateOrder& order, const WorkerV
                                 }};
   const learner::Consolidation done = learner::consolidate(request, context);
   const std::string why = learner::why_not_publish(done, kEffectKeptMin, kDriftMax);
-  return {.delta = diffusion::consolidated_bytes(done.made),
+  return {.delta = diffusion::consolidated_bytes(done.made, torch::kHalf),
           .settings = done.made.settings.dump(),
           .metrics = done.metrics.dump(),
           .accepted = why.empty(),
