@@ -128,6 +128,8 @@ void Nights::consolidate(const Night& night, Step& step) {
     order.names.push_back(name);
     order.class_words.push_back(entry.class_word);
     order.deltas.push_back(registry_.delta(entry.delta));
+    const auto photos = registry_.version(registry::ConceptName::parse(name), entry.version).photos;
+    order.photos.push_back(photos.empty() ? std::string() : registry_.photo(photos.front()));
   }
   if (order.names.size() < 2) {
     step.message = "fewer than two concepts";

@@ -1,16 +1,44 @@
 #include "daemon/torch_consolidation.h"
 
+#include <spdlog/fmt/fmt.h>
+
+#include <map>
+
+#include "core/picture/picture.h"
+#include "daemon/tensor_picture.h"
 #include "diffusion/runtime.h"
 #include "learner/l2dm/consolidate.h"
 
 namespace conceptd::daemon {
 namespace {
 
-// The closed form alone: on the embedded base the distilled rest has not paid off (docs/methods/l2dm.md). Pictures are
-// drawn to measure with, then, and few do.
+// The closed form alone: on the embedded base the distilled rest has not paid off (docs/methods/l2dm.md). Few pictures
+// are drawn for measuring, then.
 const nlohmann::json kSettings{{"rank", 0}, {"candidates", 6}, {"class_pictures", 2}, {"picture_steps", 8}};
-// CHOICE: of a concept's effect on held-back latents so much must be left, and class words may move by so much.
-constexpr double kEffectKeptMin = .2, kDriftMax = .02;
+// CHOICE, after C3 of our notes: of what a concept's own delta gains over its class word on its photo, so much is left;
+// and what the base answers on class words moves by no more than so much of itself.
+constexpr double kGainKeptMin = .9, kDriftMax = .02;
+
+using Reasons = std::map<std::string, std::string>;  // placeholder -> why it is left out
+
+// Of the concepts that this consolidation would make worse.
+Reasons made_worse(const learner::Consolidation& done) {
+  Reasons reasons;
+  for (const auto& one : done.quality) {
+    const double kept = one.gain_kept.value_or(NAN);
+    if (!(kept >= kGainKeptMin))
+      reasons[one.placeholder] =
+          fmt::format("it would keep {:.2f} of what it gains on its photo, and {:.2f} is asked", kept, kGainKeptMin);
+  }
+  return reasons;
+}
+
+std::string in_words(const Reasons& left_out) {
+  std::string text;
+  for (const auto& [placeholder, why] : left_out)
+    text += (text.empty() ? "; left out: " : "; ") + placeholder + " (" + why + ")";
+  return text;
+}
 
 }  // namespace
 
@@ -18,29 +46,47 @@ WorkerResult consolidate_with_torch(const ConsolidateOrder& order, const WorkerV
   const diffusion::RuntimeInfo runtime = diffusion::set_up_compute({.threads = order.threads, .dtype = order.dtype});
   auto bundle = diffusion::ModelBundle::open(order.base_folder, {.compute = runtime.dtype});
   require_base(order, bundle.fingerprint.hex());
+  const int side = static_cast<int>(bundle.picture_side());
   learner::ConsolidationRequest request{.members = {}, .settings = kSettings};
-  std::string left_out;
+  Reasons left_out;
   for (std::size_t k = 0; k < order.deltas.size(); ++k) {
     learner::ConsolidationMember member{.digest = Digest::of(order.deltas[k]),
                                         .delta = diffusion::parse_delta(order.deltas[k], order.names[k])};
-    if (const std::string why = learner::no_consolidation(member.delta); !why.empty())
-      left_out += (left_out.empty() ? "; left out: " : ", ") + order.names[k] + " (" + why + ")";
-    else
-      request.members.push_back(std::move(member));
+    std::string why = learner::no_consolidation(member.delta);
+    if (why.empty() && order.photos[k].empty()) why = "it has no photos here to be judged by";
+    if (!why.empty()) {
+      left_out.emplace(member.delta.placeholder, std::move(why));
+      continue;
+    }
+    const std::vector photo{picture::decode(order.photos[k])};
+    member.photos = to_photos(photo, side);
+    request.members.push_back(std::move(member));
   }
-  if (request.members.size() < 2)
-    throw Error(Code::not_found, "fewer than two concepts can be consolidated" + left_out);
   learner::LearnContext context{.bundle = bundle, .progress = [&](const learner::LearnProgress& at) {
                                   voice.step({.step = at.step, .steps = at.steps, .message = "one delta of many"},
                                              nullptr);
                                 }};
-  const learner::Consolidation done = learner::consolidate(request, context);
-  const std::string why = learner::why_not_publish(done, kEffectKeptMin, kDriftMax);
-  return {.delta = diffusion::consolidated_bytes(done.made, torch::kHalf),
-          .settings = done.made.settings.dump(),
-          .metrics = done.metrics.dump(),
-          .accepted = why.empty(),
-          .verdict_reason = (why.empty() ? "every concept is kept, and class words are as they were" : why) + left_out};
+  while (request.members.size() >= 2) {  // each time without those that it would make worse
+    const learner::Consolidation done = learner::consolidate(request, context);
+    const Reasons worse = made_worse(done);
+    if (worse.empty()) {
+      const bool quiet = done.drift <= kDriftMax;
+      const std::string verdict =
+          quiet ? "every concept in it is kept, and class words are as they were"
+                : fmt::format("class words move by {:.3f} of themselves, and {:.3f} is allowed", done.drift, kDriftMax);
+      return {.delta = diffusion::consolidated_bytes(done.made, torch::kHalf),
+              .settings = done.made.settings.dump(),
+              .metrics = done.metrics.dump(),
+              .accepted = quiet,
+              .verdict_reason = verdict + in_words(left_out)};
+    }
+    left_out.insert(worse.begin(), worse.end());
+    std::erase_if(request.members, [&](const auto& member) { return worse.contains(member.delta.placeholder); });
+  }
+  return {.settings = "{}",
+          .metrics = "{}",
+          .accepted = false,
+          .verdict_reason = "fewer than two can be consolidated" + in_words(left_out)};
 }
 
 }  // namespace conceptd::daemon

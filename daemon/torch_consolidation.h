@@ -5,8 +5,8 @@
 
 namespace conceptd::daemon {
 
-// Deltas whose method has no consolidation are left out, and the delta's members say who is in it. Error{not_found}:
-// fewer than two can be consolidated.
+// Deltas whose method has no consolidation, without a photo to be judged by, or that it would make worse are left out;
+// the delta's members say who is in it. Fewer than two that can: not accepted, and no delta.
 WorkerResult consolidate_with_torch(const ConsolidateOrder& order, const WorkerVoice& voice);
 
 }  // namespace conceptd::daemon
