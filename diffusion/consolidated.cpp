@@ -1,9 +1,9 @@
 #include "diffusion/consolidated.h"
 
-#include <set>
+#include <algorithm>
 
 #include "core/error.h"
-#include "diffusion/prompt.h"
+#include "diffusion/document_fields.h"
 #include "diffusion/token_covariance.h"
 
 namespace conceptd::diffusion {
@@ -12,19 +12,6 @@ namespace {
 constexpr const char *kFormat = "1", *kMembers = "conceptd.members", *kWordPrefix = "w.";
 constexpr int64_t kRowsMax = 16;
 constexpr std::size_t kTensorsMax = 8192, kTextBytesMax = 64, kNoteBytesMax = 64 << 10;
-
-struct Refuse {  // the same checks read from outside (corrupt) and before writing (invalid)
-  Code code;
-  const std::string& what;
-  Error operator()(const std::string& field, const std::string& why) const {
-    return Error(code, what + ": " + field.substr(0, 200) + " " + why, field.substr(0, 200));
-  }
-};
-
-bool is_placeholder(const std::string& text) {
-  const auto spans = placeholder_spans(text);
-  return spans.size() == 1 && spans[0] == text && text.find('@') == text.npos;
-}
 
 bool is_text(const std::string& text, std::size_t bytes_max) {
   return text.size() <= bytes_max &&
@@ -82,14 +69,6 @@ StringMap fields_of(const Consolidated& made) {
                    {kMembers, members_json(made).dump()}};
   if (made.text_encoder_digest != Digest()) fields["conceptd.text_encoder_digest"] = made.text_encoder_digest.tagged();
   return fields;
-}
-
-Digest digest_from(const std::string& text, const std::string& field, const Refuse& refuse) {
-  try {
-    return Digest::parse(text);
-  } catch (const Error&) {
-    throw refuse(field, "is not a SHA-256 digest");
-  }
 }
 
 std::map<std::string, Consolidated::Member> members_from(const Json& list, const Refuse& refuse) {
@@ -178,34 +157,21 @@ Consolidated parse_consolidated(std::string bytes, const std::string& what) {
   const auto file = SafetensorsFile::parse(std::move(bytes), what);
   const Refuse refuse{Code::corrupt, what};
   const auto& metadata = file.metadata();
-  const auto text = [&](const char* name) {
-    const auto it = metadata.find(name);
-    if (it == metadata.end()) throw refuse(name, "is missing");
-    return it->second;
-  };
-  const auto digest = [&](const char* name) { return digest_from(text(name), name, refuse); };
-  const auto json = [&](const char* name) {
-    try {
-      return parse_json(text(name), name);
-    } catch (const Error& error) {
-      throw refuse(name, std::string("is not readable: ") + error.what());
-    }
-  };
-  if (!metadata.contains("conceptd.format") || text("conceptd.format") != kFormat ||
-      text("conceptd.method") != kConsolidatedMethod)
+  const FieldReader fields(metadata, refuse);
+  if (!metadata.contains("conceptd.format") || fields.text("conceptd.format") != kFormat ||
+      fields.text("conceptd.method") != kConsolidatedMethod)
     throw Error(Code::invalid, what + " is no consolidated delta that this program reads");
-  Consolidated made{.members = members_from(json(kMembers), refuse),
-                    .base_fingerprint = digest("conceptd.base_digest"),
-                    .covariance_digest = digest("conceptd.covariance_digest"),
-                    .settings = json("conceptd.settings")};
-  if (metadata.contains("conceptd.text_encoder_digest"))
-    made.text_encoder_digest = digest("conceptd.text_encoder_digest");
+  Consolidated made{.members = members_from(fields.json(kMembers), refuse),
+                    .base_fingerprint = fields.digest("conceptd.base_digest"),
+                    .text_encoder_digest = fields.digest("conceptd.text_encoder_digest"),
+                    .covariance_digest = fields.digest("conceptd.covariance_digest"),
+                    .settings = fields.json("conceptd.settings")};
   const auto own = fields_of(made);
   for (const auto& [key, value] : metadata) {
     if (!own.contains(key)) made.notes.emplace(key, value);
   }
   check_fields(made, refuse);
-  if (digest("conceptd.key") != consolidation_key(made)) throw refuse("conceptd.key", "is not of what it holds");
+  if (fields.digest("conceptd.key") != consolidation_key(made)) throw refuse("conceptd.key", "is not of what it holds");
   if (file.names().size() > kTensorsMax) throw refuse("the document", "holds too many tensors");
   auto dtype = torch::ScalarType::Undefined;
   for (const auto& name : file.names()) {

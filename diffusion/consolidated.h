@@ -56,8 +56,8 @@ Consolidated parse_consolidated(std::string bytes, const std::string& what);
 // Does it belong to this base? As check_delta().
 void check_consolidated(const Consolidated& made, const DeltaBase& base);
 
-// For a prompt that names these placeholders, one or more of the members; checks first. Error{invalid} names one that
-// is no member. Tensors are shared with `made`.
+// For a prompt that names these placeholders; none: what the layers do, for states that are encoded already. Checks
+// first. Error{invalid} names one that is no member. Tensors are shared with `made`.
 EditSet consolidated_edits(const Consolidated& made, const DeltaBase& base,
                            const std::vector<std::string>& placeholders);
 

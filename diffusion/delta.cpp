@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "diffusion/document_fields.h"
 #include "diffusion/model_bundle.h"
 #include "diffusion/packed_residuals.h"
 #include "diffusion/token_covariance.h"
@@ -17,14 +18,6 @@ constexpr const char *kFormat = "1", *kSitesField = "conceptd.sites";
 constexpr int64_t kRowsMax = 16;  // of one placeholder
 constexpr std::size_t kTensorsMax = 4096, kTextBytesMax = 64 << 10, kClassBytesMax = 64;
 
-struct Refuse {  // the same checks read from outside (corrupt) and before writing (invalid)
-  Code code;
-  const std::string& what;
-  Error operator()(const std::string& field, const std::string& why) const {
-    return Error(code, what + ": " + field + " " + why, field);
-  }
-};
-
 bool is_perfusion(const Delta& delta) { return delta.method == "perfusion"; }
 bool is_infusion(const Delta& delta) { return delta.method == "infusion"; }
 bool is_lora(const Delta& delta) { return delta.method == "lora"; }
@@ -34,15 +27,6 @@ bool is_custom_diffusion(const Delta& delta) { return delta.method == "custom_di
 bool has_key_residuals(const Delta& delta) {
   return std::any_of(delta.tensors.begin(), delta.tensors.end(),
                      [](const auto& item) { return item.first.starts_with(kKeyResidualPrefix); });
-}
-
-bool is_placeholder(const std::string& text) {  // <name>, the name as concepts are named
-  if (text.size() < 3 || text.size() > 65 || text.front() != '<' || text.back() != '>') return false;
-  const auto name = std::string_view(text).substr(1, text.size() - 2);
-  const auto lower_or_digit = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
-  return lower_or_digit(name[0]) && std::all_of(name.begin(), name.end(), [&](char c) {
-           return lower_or_digit(c) || c == '.' || c == '_' || c == '-';
-         });
 }
 
 bool is_text(const std::string& text, std::size_t bytes_max) {
@@ -170,42 +154,6 @@ TensorMap unpacked(const SafetensorsFile& file, const std::string& sites, const 
   }
   return tensors;
 }
-
-class FieldReader {
- public:
-  FieldReader(const StringMap& metadata, const Refuse& refuse) : metadata_(metadata), refuse_(refuse) {}
-
-  const std::string& text(const char* name) const {
-    const auto it = metadata_.find(name);
-    if (it == metadata_.end()) throw refuse_(name, "is missing");
-    return it->second;
-  }
-  Digest digest(const char* name) const {
-    if (!metadata_.contains(name)) return {};
-    try {
-      return Digest::parse(text(name));
-    } catch (const Error&) {
-      throw refuse_(name, "is not a SHA-256 digest");
-    }
-  }
-  Json json(const char* name) const {
-    try {
-      return parse_json(text(name), name);
-    } catch (const Error& e) {
-      throw refuse_(name, std::string("is not readable: ") + e.what());
-    }
-  }
-  double number(const char* name, double otherwise) const {
-    if (!metadata_.contains(name)) return otherwise;
-    const auto value = json(name);
-    if (!value.is_number()) throw refuse_(name, "is not a number");
-    return value.get<double>();
-  }
-
- private:
-  const StringMap& metadata_;
-  const Refuse& refuse_;
-};
 
 void check_sites(const Delta& delta, const char* prefix, const std::map<std::string, int64_t>& sites) {
   const auto refuse = [&](const std::string& name, const std::string& why) {

@@ -1,27 +1,19 @@
 // Goal: a folder with transformer/ in the place of unet/ loads whole and frozen, or not at all, and then the message
 // says where to look. Method: the goldens' folder with a small random MM-DiT, then one thing wrong at a time.
-#include <gtest/gtest.h>
-
 #include "diffusion/delta.h"
 #include "diffusion/prompt.h"
 #include "diffusion/text_to_image.h"
 #include "diffusion/weights.h"
-#include "tests/diffusion/golden_models.h"
+#include "tests/diffusion/base_folder.h"
 #include "tests/support/expect_error.h"
-#include "tests/support/temp_folder.h"
 
 namespace conceptd::diffusion {
 namespace {
 namespace fs = std::filesystem;
 
-class FlowBase : public testing::Test {
+class FlowBase : public BaseFolder {
  protected:
   FlowBase() {
-    fs::copy(test::golden("tiny-sd"), folder.path(), fs::copy_options::recursive);
-    fs::remove_all(folder / "tokenizer");
-    fs::create_directory(folder / "tokenizer");
-    test::plant(folder / "tokenizer/vocab.json", R"({"a</w>":0,"<|startoftext|>":1,"<|endoftext|>":2})");
-    test::plant(folder / "tokenizer/merges.txt", "#version: 0.2\n");
     fs::rename(folder / "unet", folder / "unet.kept");
     change_json("model_index.json", "unet", {nullptr, nullptr});
     change_json("model_index.json", "transformer", {"diffusers", "FluxTransformer2DModel"});
@@ -39,20 +31,6 @@ class FlowBase : public testing::Test {
     test::plant(folder / "transformer/config.json", config.to_json().dump());
     save_safetensors(folder / weights, tensors, {});
   }
-  ModelBundle open(torch::ScalarType compute = torch::kFloat) const {
-    return ModelBundle::open(folder.path(), {.compute = compute});
-  }
-  void change_json(const std::string& name, const std::string& key, const Json& value) const {
-    auto json = parse_json(test::contents(folder / name), name);
-    json[key] = value;
-    test::plant(folder / name, json.dump());
-  }
-  template <class Change>
-  void change_weights(Change change) const {
-    auto tensors = load_safetensors(folder / weights);
-    change(tensors);
-    save_safetensors(folder / weights, tensors, {{"written", "again"}});
-  }
   TextToImageRequest request(ModelBundle& bundle) const {
     const auto prompt = prepare_prompt(bundle, "a"), nothing = prepare_prompt(bundle, "");
     return {.rows = {{.context = prompt.context,
@@ -65,7 +43,6 @@ class FlowBase : public testing::Test {
             .height = 32,
             .width = 48};
   }
-  test::TempFolder folder;
   const std::string weights = "transformer/diffusion_pytorch_model.safetensors";
 };
 
@@ -105,19 +82,19 @@ TEST_F(FlowBase, ComputesInHalfTheBitsNearby) {
 
 TEST_F(FlowBase, ItsFingerprintIsOfWhatItSays) {
   const auto before = open().fingerprint;
-  change_weights([](TensorMap&) {});
+  change_weights(weights, [](TensorMap&) {});
   change_json("transformer/config.json", "_diffusers_version", "99");
   change_json("scheduler/scheduler_config.json", "shift", 2.5);
   EXPECT_EQ(open().fingerprint, before);
-  change_weights([](TensorMap& tensors) { tensors.begin()->second.view({-1})[0] += 1; });
+  change_weights(weights, [](TensorMap& tensors) { tensors.begin()->second.view({-1})[0] += 1; });
   EXPECT_NE(open().fingerprint, before);
 }
 
 TEST_F(FlowBase, NamesWhatIsMissingUnknownOrOfAnotherShape) {
-  change_weights([](TensorMap& t) { t["surplus.weight"] = torch::ones({1}), t.erase("x_embedder.bias"); });
+  change_weights(weights, [](TensorMap& t) { t["surplus.weight"] = torch::ones({1}), t.erase("x_embedder.bias"); });
   EXPECT_ERROR(open(), Code::corrupt, "unknown keys surplus.weight");
   EXPECT_ERROR(open(), Code::corrupt, "lacks x_embedder.bias");
-  change_weights([](TensorMap& t) { t.erase("surplus.weight"), t["x_embedder.bias"] = torch::ones({3}); });
+  change_weights(weights, [](TensorMap& t) { t.erase("surplus.weight"), t["x_embedder.bias"] = torch::ones({3}); });
   EXPECT_ERROR(open(), Code::corrupt, "'x_embedder.bias' has shape [3]");
   test::plant(folder / weights, "not tensors");
   EXPECT_ERROR(open(), Code::corrupt, weights);

@@ -6,38 +6,15 @@
 #include <gtest/gtest.h>
 
 #include "diffusion/weights.h"
-#include "tests/diffusion/golden_models.h"
+#include "tests/diffusion/base_folder.h"
 #include "tests/support/expect_error.h"
-#include "tests/support/temp_folder.h"
 
 namespace conceptd::diffusion {
 namespace {
 namespace fs = std::filesystem;
 
-class Base : public testing::Test {
+class Base : public BaseFolder {
  protected:
-  Base() {
-    fs::copy(test::golden("tiny-sd"), folder.path(), fs::copy_options::recursive);
-    fs::remove_all(folder / "tokenizer");
-    fs::create_directory(folder / "tokenizer");
-    test::plant(folder / "tokenizer/vocab.json", R"({"a</w>":0,"<|startoftext|>":1,"<|endoftext|>":2})");
-    test::plant(folder / "tokenizer/merges.txt", "#version: 0.2\n");
-  }
-  ModelBundle open(torch::ScalarType compute = torch::kFloat) const {
-    return ModelBundle::open(folder.path(), {.compute = compute});
-  }
-  void change_json(const std::string& name, const std::string& key, const Json& value) const {
-    auto json = parse_json(test::contents(folder / name), name);
-    json[key] = value;
-    test::plant(folder / name, json.dump());
-  }
-  template <class Change>
-  void change_weights(const std::string& name, Change change) const {
-    auto tensors = load_safetensors(folder / name);
-    change(tensors);
-    save_safetensors(folder / name, tensors, {{"written", "again"}});
-  }
-  test::TempFolder folder;
   const std::string unet_weights = "unet/diffusion_pytorch_model.safetensors";
   const std::string text_weights = "text_encoder/model.safetensors";
 };
