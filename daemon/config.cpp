@@ -260,7 +260,7 @@ Config load_config(const Flags& flags) {
   check_choice(config.dtype, std::array<std::string_view, 3>{"auto", "fp32", "bf16"}, "dtype", problems);
   check_choice(config.method, api::kMethods, "learn.method", problems);
   check_choice(config.gate, api::kGateModes, "learn.gate", problems);
-  check_choice(config.learn_when, std::array<std::string_view, 2>{"at_once", "window"}, "learn.when", problems);
+  check_choice(config.learn_when, api::kLearnTimes, "learn.when", problems);
   check_choice(config.sampler, api::kSamplers, "generate.sampler", problems);
   if (!is_log_level(config.log_level))
     problems.push_back("log.level: '" + config.log_level +

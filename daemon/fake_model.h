@@ -48,9 +48,12 @@ class FakeModel final : public Model {
     if (!bytes.starts_with("delta:")) throw Error(Code::corrupt, what + " is not a delta");
     auto delta = std::make_shared<FakeDelta>();
     delta->bytes = std::move(bytes);
-    if (delta->bytes.starts_with(kAll)) {  // "delta:of all:a,b|…"
-      std::istringstream names(delta->bytes.substr(kAll.size(), delta->bytes.find('|') - kAll.size()));
-      for (std::string name; std::getline(names, name, ',');) delta->members.insert(name);
+    if (delta->bytes.starts_with(kAll)) {  // "delta:of all:a,b|delta:a:1:3|delta:b:1:3"
+      const auto end = delta->bytes.find('|');
+      std::istringstream names(delta->bytes.substr(kAll.size(), end - kAll.size())),
+          parts(delta->bytes.substr(end + 1));
+      for (std::string name, part; std::getline(names, name, ',') && std::getline(parts, part, '|');)
+        delta->members.emplace(name, Digest::of(part));
     }
     return delta;
   }

@@ -14,7 +14,6 @@ using namespace std::chrono_literals;
 using Monotonic = std::chrono::steady_clock;
 using registry::Job;
 
-constexpr auto kPoll = 100ms;
 constexpr auto kIdle = 5s;
 constexpr auto kPatience = 3s;  // with a worker that was told to end
 constexpr int kRebasesMax = 3;
@@ -250,10 +249,9 @@ std::optional<WorkerResult> JobRunner::take(const Job& job, const std::string& b
 }
 
 WorkerResult JobRunner::supervise(const Job& job, WorkerProcess& worker) {
-  auto heard = Monotonic::now(), beaten = Monotonic::time_point{};
-  Turns turns;
+  Hearing hearing(worker, settings_.stall_s);
+  auto beaten = Monotonic::time_point{};
   bool may_work = true;
-  std::string bytes;
   for (;;) {
     registry::Progress progress;
     {
@@ -267,17 +265,9 @@ WorkerResult JobRunner::supervise(const Job& job, WorkerProcess& worker) {
       beaten = Monotonic::now();
     }
     if (!job.urgent && !may_learn(settings_)) throw Abandoned{.stopping = true};  // until the window opens again
-    if (turns.update(settings_.must_give_way && settings_.must_give_way(), !may_work)) {
-      worker.channel().send(pack(ToWorker(turns.waiting() ? Control::pause : Control::resume)));
-      heard = Monotonic::now();
-    }
-    if (!turns.waiting() && Monotonic::now() - heard > std::chrono::seconds(settings_.stall_s))
-      throw Error(Code::unavailable, "the worker said nothing for " + std::to_string(settings_.stall_s) + " s");
-    const Received received = worker.channel().receive(bytes, kPoll);
-    if (received == Received::timeout) continue;
-    if (received == Received::closed) throw Error(Code::unavailable, "the worker is gone: " + worker.end(kPatience));
-    heard = Monotonic::now();
-    if (auto result = take(job, bytes)) return std::move(*result);
+    const auto bytes = hearing.next(settings_.must_give_way && settings_.must_give_way(), !may_work);
+    if (!bytes) continue;
+    if (auto result = take(job, *bytes)) return std::move(*result);
   }
 }
 

@@ -38,6 +38,7 @@ std::shared_ptr<const LiveState> LiveStates::build(std::shared_ptr<const registr
       item.problem = error.what();
       spdlog::error("{} version {} cannot be used: {}", name, entry.version, error.what());
     }
+    next->manifest.emplace(name, entry.delta);
     next->concepts.emplace(name, std::move(item));
   }
   if (const auto& digest = next->state->consolidated) {

@@ -24,6 +24,7 @@ struct LiveConcept {
 struct LiveState {
   std::shared_ptr<const registry::State> state{};
   std::map<std::string, LiveConcept, std::less<>> concepts{};
+  Manifest manifest{};  // the same by digest alone
   // What a night made of just these versions, or of most of them (its members say which); null: nothing, or it cannot
   // be used.
   DeltaHandle consolidated{};

@@ -5,7 +5,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +12,7 @@
 
 #include "core/error.h"
 #include "core/picture/picture.h"
+#include "daemon/route.h"
 
 namespace conceptd::daemon {
 
@@ -38,8 +38,8 @@ struct ModelFacts {
 class LoadedDelta {
  public:
   virtual ~LoadedDelta() = default;
-  // Of a consolidated delta: the concepts that it holds, by name. Empty: a delta of one concept.
-  std::set<std::string, std::less<>> members{};
+  // Of a consolidated delta: what it was made from. Empty: a delta of one concept.
+  Manifest members{};
 };
 using DeltaHandle = std::shared_ptr<const LoadedDelta>;
 

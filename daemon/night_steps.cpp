@@ -26,7 +26,7 @@ double seconds_since(Monotonic::time_point began) {
 
 void stop_at_the_end(registry::NightStep& step, const std::string& left) {
   step.state = StepState::stopped;
-  step.message = "the night's time was over" + (left.empty() ? "" : ": " + left);
+  step.message = Nights::kTimeOver + (left.empty() ? "" : ": " + left);
 }
 
 std::vector<Job> learn_jobs(registry::Registry& registry, JobState state) {
@@ -121,23 +121,23 @@ void Nights::consolidate(const Night& night, Step& step) {
                          .threads = settings_.threads,
                          .memory_bytes_max = settings_.memory_bytes_max};
   for (const auto& [name, entry] : next.entries) {
-    if (entry.base_fingerprint != order.base_fingerprint) {
-      step.message = name + " was learnt on another base, so what is published is no map of one base";
-      return;
-    }
-    order.names.push_back(name);
-    order.class_words.push_back(entry.class_word);
-    order.deltas.push_back(registry_.delta(entry.delta));
-    const auto photos = registry_.version(registry::ConceptName::parse(name), entry.version).photos;
-    order.photos.push_back(photos.empty() ? std::string() : registry_.photo(photos.front()));
+    if (entry.base_fingerprint == order.base_fingerprint) continue;
+    step.message = name + " was learnt on another base, so what is published is no map of one base";
+    return;
   }
-  if (order.names.size() < 2) {
+  if (next.entries.size() < 2) {
     step.message = "fewer than two concepts";
     return;
   }
   if (const auto head = registry_.head(); head->consolidated && head->entries == next.entries) {
     step.message = "what is published has one already";
     return;
+  }
+  for (const auto& [name, entry] : next.entries) {
+    order.names.push_back(name);
+    order.deltas.push_back(registry_.delta(entry.delta));
+    const auto photos = registry_.version(registry::ConceptName::parse(name), entry.version).photos;
+    order.photos.push_back(photos.empty() ? std::string() : registry_.photo(photos.front()));
   }
   step.state = StepState::running;
   say(night, step, "making one delta of " + std::to_string(order.names.size()));
@@ -320,7 +320,7 @@ void Nights::verify(const Night& night, Step& step) {
       faults.begin(), faults.begin() + std::min<std::ptrdiff_t>(std::ssize(faults), kFaultsKept));
   if (!faults.empty())
     throw Error(Code::corrupt, std::to_string(faults.size()) + " faults; the first: " + faults.front());
-  step.message = std::to_string(done) + " of 256 parts hashed, no fault";
+  step.message = std::to_string(done) + " of " + std::to_string(kBuckets) + " parts hashed, no fault";
   if (done < share) stop_at_the_end(step, std::to_string(share - done) + " parts not hashed, first next time");
 }
 

@@ -103,8 +103,7 @@ void Nights::run() {
       if (auto night = registry_.nights().running()) {
         hold_to_its_end(*std::move(night));
       } else {
-        begin_what_is_due();
-        if (!registry_.nights().running()) wait();
+        if (!begin_what_is_due()) wait();
       }
     } catch (const Stopping&) {
       return;
@@ -121,24 +120,24 @@ void Nights::run() {
 
 // The window that is open, or one that passed while nobody was there. A date is held once, however often the clocks
 // show it, and not by the window if somebody asked for a night in it.
-void Nights::begin_what_is_due() {
-  if (!settings_.window) return;
+bool Nights::begin_what_is_due() {
+  if (!settings_.window) return false;
   const TimePoint now = clock_.now();
   const auto window = settings_.window->last(now);
-  if (!window) return;
+  if (!window) return false;
   const std::string date = to_string(window->date);
-  if (date == settled_) return;
+  if (date == settled_) return false;
   const bool open = now < window->end;
   const auto last_begun = registry_.nights().last_begun();
   if (registry_.nights().was_held(date) || (last_begun && *last_begun >= window->begin) ||
       (!open && (!settings_.catch_up || registry_.state(0)->created_at > window->begin))) {
     settled_ = date;
-    return;
+    return false;
   }
   const TimePoint until =
       open ? window->end : std::min(now + settings_.window->length(), settings_.window->next(now).begin);
   const std::lock_guard lock(mutex_);
-  if (registry_.nights().running()) return;
+  if (registry_.nights().running()) return true;  // somebody asked for one meanwhile
   collecting_ = registry_.nights()
                     .begin({.date = date,
                             .cause = open ? NightCause::window : NightCause::catch_up,
@@ -147,6 +146,7 @@ void Nights::begin_what_is_due() {
                             .steps = steps()})
                     .id;
   settled_ = date;
+  return true;
 }
 
 void Nights::hold_to_its_end(Night night) {
@@ -169,7 +169,7 @@ void Nights::run_step(const Night& night, Step step) {
   try {
     if (is_over(night) && step.name != "publish") {  // which ends the night's hold on what it has learnt
       step.state = step.state == StepState::running ? StepState::stopped : StepState::skipped;
-      step.message = "the night's time was over";
+      step.message = kTimeOver;
     } else {
       step.state = StepState::running;
       registry_.nights().set_step(night.id, step);
@@ -196,8 +196,7 @@ void Nights::finish(const Night& night) {
   std::string failed, cut;
   for (const Step& step : night.steps) {
     if (step.state == StepState::failed) failed += (failed.empty() ? "" : "; ") + step.name + ": " + step.message;
-    if (step.state == StepState::stopped ||
-        (step.state == StepState::skipped && step.message == "the night's time was over"))
+    if (step.state == StepState::stopped || (step.state == StepState::skipped && step.message == kTimeOver))
       cut += (cut.empty() ? "" : ", ") + step.name;
   }
   const NightState state = !failed.empty() ? NightState::failed : !cut.empty() ? NightState::stopped : NightState::done;

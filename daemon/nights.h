@@ -63,6 +63,8 @@ class Nights {
   const std::optional<LearningWindow>& window() const noexcept { return settings_.window; }
   bool learning_waits() const noexcept { return settings_.learning_waits; }
 
+  static inline const std::string kTimeOver = "the night's time was over";  // what a step says that had none
+
   // In this order. What each does is in night_steps.cpp.
   static const std::vector<std::string>& steps();
 
@@ -72,7 +74,7 @@ class Nights {
   struct Stopping {};  // the daemon stops: the night stays as it is
 
   void run();
-  void begin_what_is_due();
+  bool begin_what_is_due();  // whether a night runs now
   void hold_to_its_end(Night night);
   void run_step(const Night& night, Step step);
   void finish(const Night& night);

@@ -43,7 +43,7 @@ using R = const HttpRequest&;
 using Id = const std::string&;
 using registry::Role;
 
-struct Route {
+struct Endpoint {
   std::string_view method;
   std::string_view pattern;
   Role role;  // the lowest that may
@@ -52,7 +52,7 @@ struct Route {
   std::size_t body_bytes_max = api::kBodyBytesMax;
 };
 
-constexpr Route kRoutes[] = {
+constexpr Endpoint kEndpoints[] = {
     {.method = "POST",
      .pattern = "concepts",
      .role = Role::creator,
@@ -100,24 +100,25 @@ constexpr Route kRoutes[] = {
 };
 
 // Whether the answer is kept for a request that comes again. Not of what changes nothing, nor of what holds a secret.
-bool is_kept(const Route& route) {
+bool is_kept(const Endpoint& endpoint) {
   constexpr std::string_view kAnsweredAnew[] = {"generate", "verify", "export", "tokens", "tokens/{}/revoke"};
-  return route.method == "POST" &&
-         std::find(std::begin(kAnsweredAnew), std::end(kAnsweredAnew), route.pattern) == std::end(kAnsweredAnew);
+  return endpoint.method == "POST" &&
+         std::find(std::begin(kAnsweredAnew), std::end(kAnsweredAnew), endpoint.pattern) == std::end(kAnsweredAnew);
 }
 
 void dispatch(const Services& services, const HttpRequest& request, const Respond& respond) {
   const Target target = target_of(std::string_view(request.path).substr(kPrefix.size()));
   const std::string id = percent_decoded(target.id);
   std::string allowed;
-  for (const Route& route : kRoutes) {
-    if (route.pattern != target.pattern) continue;
-    if (route.method == request.method && route.handle_later) return route.handle_later(services, request, respond);
-    if (route.method == request.method) {
-      const auto answer = [&] { return route.handle(services, request, id); };
-      return respond(is_kept(route) ? answer_once(services.registry.answers(), request, answer) : answer());
+  for (const Endpoint& endpoint : kEndpoints) {
+    if (endpoint.pattern != target.pattern) continue;
+    if (endpoint.method == request.method && endpoint.handle_later)
+      return endpoint.handle_later(services, request, respond);
+    if (endpoint.method == request.method) {
+      const auto answer = [&] { return endpoint.handle(services, request, id); };
+      return respond(is_kept(endpoint) ? answer_once(services.registry.answers(), request, answer) : answer());
     }
-    allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);
+    allowed += (allowed.empty() ? "" : ", ") + std::string(endpoint.method);
   }
   if (allowed.empty())
     throw Error(Code::not_found, "there is nothing at " + request.path + "; docs/api.md lists what is");
@@ -132,8 +133,8 @@ std::string_view label_of(const std::string& path) {
     if (path == known) return known;
   if (!path.starts_with(kPrefix)) return "other";
   const std::string pattern = target_of(std::string_view(path).substr(kPrefix.size())).pattern;
-  for (const Route& route : kRoutes)
-    if (route.pattern == pattern) return route.pattern;
+  for (const Endpoint& endpoint : kEndpoints)
+    if (endpoint.pattern == pattern) return endpoint.pattern;
   return "other";
 }
 
@@ -176,15 +177,15 @@ RouteNeeds Routes::needs(const std::string& method, const std::string& path) {
   RouteNeeds needs{.open = path == "/healthz", .role = Role::viewer, .body_bytes_max = api::kBodyBytesMax};
   if (!path.starts_with(kPrefix)) return needs;
   const std::string pattern = target_of(std::string_view(path).substr(kPrefix.size())).pattern;
-  for (const Route& route : kRoutes)
-    if (route.pattern == pattern && route.method == method)
-      needs.role = route.role, needs.body_bytes_max = route.body_bytes_max;
+  for (const Endpoint& endpoint : kEndpoints)
+    if (endpoint.pattern == pattern && endpoint.method == method)
+      needs.role = endpoint.role, needs.body_bytes_max = endpoint.body_bytes_max;
   return needs;
 }
 
 std::vector<Routes::Listed> Routes::all() {
   std::vector<Listed> listed;
-  for (const Route& route : kRoutes) listed.push_back({route.method, route.pattern, route.role});
+  for (const Endpoint& endpoint : kEndpoints) listed.push_back({endpoint.method, endpoint.pattern, endpoint.role});
   return listed;
 }
 

@@ -16,7 +16,7 @@ namespace {
 struct Resolved {
   std::vector<DeltaHandle> deltas;
   std::vector<api::UsedConcept> used;
-  bool all_live = true;  // no version is asked for that is not the live one
+  Manifest named;
 };
 
 std::optional<int> version_asked_for(const Services& services, const registry::ConceptReference& reference) {
@@ -61,8 +61,7 @@ Resolved resolve(const Services& services, const LiveState& live, const Prompt& 
           Code::conflict,
           reference.name.str() + " version " + std::to_string(item.version) + " cannot be used: " + item.problem,
           "prompt");
-    const auto published = live.concepts.find(reference.name.str());
-    resolved.all_live &= published != live.concepts.end() && published->second.digest == item.digest;
+    resolved.named.emplace(reference.name.str(), item.digest);
     resolved.deltas.push_back(item.delta);
     resolved.used.push_back(
         {.name = reference.name.str(), .version = item.version, .digest = item.digest.tagged(), .method = item.method});
@@ -70,15 +69,12 @@ Resolved resolve(const Services& services, const LiveState& live, const Prompt& 
   return resolved;
 }
 
-// L2DM's router (our reconstruction): no concept is drawn by the base, one by its own delta, several by what a night
-// made of them, or by the sum of their own. A request that turns a dial of single deltas gets those.
+// Null: each concept is drawn from its own delta. A request that turns a dial of single deltas gets those.
 DeltaHandle consolidated_for(const LiveState& live, const api::GenerateRequest& request, const Resolved& resolved) {
   const bool dialled = request.gate_bias || request.gate_temperature || request.key_lock;
-  if (!live.consolidated || resolved.used.size() < 2 || !resolved.all_live || dialled) return nullptr;
-  if (!request.consolidated.value_or(true)) return nullptr;
-  const auto& members = live.consolidated->members;
-  const auto is_member = [&](const api::UsedConcept& used) { return members.contains(used.name); };
-  return std::all_of(resolved.used.begin(), resolved.used.end(), is_member) ? live.consolidated : nullptr;
+  if (!live.consolidated || dialled || !request.consolidated.value_or(true)) return nullptr;
+  const Route chosen = route(resolved.named, live.manifest, {&live.consolidated->members, 1});
+  return chosen.way == Route::Way::consolidated ? live.consolidated : nullptr;
 }
 
 Sampling sampling_for(const ModelFacts& facts, const api::GenerateRequest& request) {
@@ -93,6 +89,15 @@ Sampling sampling_for(const ModelFacts& facts, const api::GenerateRequest& reque
     throw Error(Code::invalid, "there is no sampler called '" + sampling.sampler + "'; there are " + list, "sampler");
   }
   return sampling;
+}
+
+template <std::size_t n>
+void check_choice(const std::optional<std::string>& value, const std::array<std::string_view, n>& choices,
+                  const char* field) {
+  if (!value || std::find(choices.begin(), choices.end(), *value) != choices.end()) return;
+  std::string list;
+  for (const std::string_view choice : choices) list.append(list.empty() ? "" : ", ").append(choice);
+  throw Error(Code::invalid, "'" + *value + "' is none of " + list, field);
 }
 
 void check_cost(const ModelFacts& facts, const Sampling& sampling, int count) {
@@ -129,10 +134,7 @@ std::vector<std::string> warnings_about(const Model& model, const api::GenerateR
 
 // Off unless asked for: on the embedded base it costs more than it gains (docs/methods/l2dm.md).
 bool is_guided(const api::GenerateRequest& request, const std::vector<api::UsedConcept>& used) {
-  const std::string asked = request.concept_attention.value_or("off");
-  if (asked != "auto" && asked != "off")
-    throw Error(Code::invalid, "'" + asked + "' is neither auto nor off", "concept_attention");
-  return asked == "auto" && used.size() > 1;
+  return request.concept_attention == "auto" && used.size() > 1;
 }
 
 std::int64_t random_seed() {
@@ -206,9 +208,8 @@ void generate(const Services& services, const HttpRequest& http, const Respond& 
   if (mentions_concepts(negative))
     throw Error(Code::invalid, "a concept cannot stand in the negative prompt", "negative_prompt");
 
-  const auto& locks = api::kKeyLocks;
-  if (request.key_lock && std::find(locks.begin(), locks.end(), *request.key_lock) == locks.end())
-    throw Error(Code::invalid, "key_lock is local, global or global_edited", "key_lock");
+  check_choice(request.key_lock, api::kKeyLocks, "key_lock");
+  check_choice(request.concept_attention, api::kConceptAttention, "concept_attention");
 
   // The state is taken once: whatever is published meanwhile, these pictures are of this one.
   const std::shared_ptr<const LiveState> live = services.live.now();

@@ -1,7 +1,5 @@
 #include "daemon/torch_consolidation.h"
 
-#include <spdlog/fmt/fmt.h>
-
 #include <map>
 
 #include "core/picture/picture.h"
@@ -20,18 +18,6 @@ const nlohmann::json kSettings{{"rank", 0}, {"candidates", 6}, {"class_pictures"
 constexpr double kGainKeptMin = .9, kDriftMax = .1;
 
 using Reasons = std::map<std::string, std::string>;  // placeholder -> why it is left out
-
-// Of the concepts that this consolidation would make worse.
-Reasons made_worse(const learner::Consolidation& done) {
-  Reasons reasons;
-  for (const auto& one : done.quality) {
-    const double kept = one.gain_kept.value_or(NAN);
-    if (!(kept >= kGainKeptMin))
-      reasons[one.placeholder] =
-          fmt::format("it would keep {:.2f} of what it gains on its photo, and {:.2f} is asked", kept, kGainKeptMin);
-  }
-  return reasons;
-}
 
 std::string in_words(const Reasons& left_out) {
   std::string text;
@@ -68,16 +54,15 @@ WorkerResult consolidate_with_torch(const ConsolidateOrder& order, const WorkerV
                                 }};
   while (request.members.size() >= 2) {  // each time without those that it would make worse
     const learner::Consolidation done = learner::consolidate(request, context);
-    const Reasons worse = made_worse(done);
+    const Reasons worse = learner::who_loses(done, kGainKeptMin);
     if (worse.empty()) {
-      const bool quiet = done.drift <= kDriftMax;
+      const std::string moved = learner::moves_class_words(done, kDriftMax);
       const std::string verdict =
-          quiet ? "every concept in it is kept, and class words are as they were"
-                : fmt::format("class words move by {:.3f} of themselves, and {:.3f} is allowed", done.drift, kDriftMax);
+          moved.empty() ? "every concept in it is kept, and class words are as they were" : moved;
       return {.delta = diffusion::consolidated_bytes(done.made, torch::kHalf),
               .settings = done.made.settings.dump(),
               .metrics = done.metrics.dump(),
-              .accepted = quiet,
+              .accepted = moved.empty(),
               .verdict_reason = verdict + in_words(left_out)};
     }
     left_out.insert(worse.begin(), worse.end());

@@ -42,7 +42,7 @@ struct TorchDelta final : LoadedDelta {
 struct TorchConsolidated final : LoadedDelta {
   explicit TorchConsolidated(diffusion::Consolidated of) : made(std::move(of)) {
     for (const auto& [placeholder, member] : made.members)  // "<kettle-7>"
-      members.insert(placeholder.substr(1, placeholder.size() - 2));
+      members.emplace(placeholder.substr(1, placeholder.size() - 2), member.delta);
   }
   const diffusion::Consolidated made;
 };

@@ -68,8 +68,7 @@ template <typename Archive>
 void serialize(Archive& archive, ConsolidateOrder& m) {
   archive(m.threads, m.memory_bytes_max);
   texts(archive, m.base_folder, m.base_fingerprint, m.dtype);
-  texts_of(archive, m.names), texts_of(archive, m.class_words), texts_of(archive, m.deltas);
-  texts_of(archive, m.photos);
+  texts_of(archive, m.names), texts_of(archive, m.deltas), texts_of(archive, m.photos);
 }
 
 template <typename Archive>

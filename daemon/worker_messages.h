@@ -41,11 +41,10 @@ struct ProbeOrder {
   std::int64_t memory_bytes_max = 0;
 };
 
-// Make one delta of those of many concepts, of which the i-th is names[i] with class_words[i], deltas[i] and photos[i].
+// Make one delta of those of many concepts, of which the i-th is names[i] with deltas[i] and photos[i].
 // Answered with a WorkerResult, whose verdict is that of consolidation's own gate.
 struct ConsolidateOrder {
   std::vector<std::string> names{};  // sorted
-  std::vector<std::string> class_words{};
   std::vector<std::string> deltas{};
   std::vector<std::string> photos{};  // the first that it was learnt from; empty: it was learnt elsewhere
   std::string base_folder{};

@@ -28,24 +28,29 @@ void rethrow(const WorkerFailure& failure) {
   throw Error(code, failure.message, failure.field);
 }
 
+std::optional<std::string> Hearing::next(bool pictures_wanted, bool must_wait) {
+  if (turns_.update(pictures_wanted, must_wait)) {
+    worker_.channel().send(pack(ToWorker(turns_.waiting() ? Control::pause : Control::resume)));
+    heard_ = Monotonic::now();
+  }
+  if (!turns_.waiting() && Monotonic::now() - heard_ > std::chrono::seconds(stall_s_))
+    throw Error(Code::unavailable, "the worker said nothing for " + std::to_string(stall_s_) + " s");
+  std::string bytes;
+  const Received received = worker_.channel().receive(bytes, kPoll);
+  if (received == Received::timeout) return std::nullopt;
+  if (received == Received::closed) throw Error(Code::unavailable, "the worker is gone: " + worker_.end(kPatience));
+  heard_ = Monotonic::now();
+  return bytes;
+}
+
 FromWorker ask_worker(WorkerProcess& worker, const ToWorker& order, const TaskSettings& settings) {
   worker.channel().send(pack(order));
-  Turns turns;
-  auto heard = Monotonic::now();
-  std::string bytes;
+  Hearing hearing(worker, settings.stall_s);
   for (;;) {
     if (settings.stopped && settings.stopped()) throw Error(Code::cancelled, "it was stopped");
-    if (turns.update(settings.must_give_way && settings.must_give_way(), false)) {
-      worker.channel().send(pack(ToWorker(turns.waiting() ? Control::pause : Control::resume)));
-      heard = Monotonic::now();
-    }
-    if (!turns.waiting() && Monotonic::now() - heard > std::chrono::seconds(settings.stall_s))
-      throw Error(Code::unavailable, "the worker said nothing for " + std::to_string(settings.stall_s) + " s");
-    const Received received = worker.channel().receive(bytes, kPoll);
-    if (received == Received::timeout) continue;
-    if (received == Received::closed) throw Error(Code::unavailable, "the worker is gone: " + worker.end(kPatience));
-    heard = Monotonic::now();
-    FromWorker said = unpack_from_worker(bytes);
+    const auto bytes = hearing.next(settings.must_give_way && settings.must_give_way(), false);
+    if (!bytes) continue;
+    FromWorker said = unpack_from_worker(*bytes);
     if (const auto* failed = std::get_if<WorkerFailure>(&said)) rethrow(*failed);
     if (std::holds_alternative<WorkerResult>(said) || std::holds_alternative<WorkerProbe>(said)) return said;
     if (const auto* step = std::get_if<WorkerProgress>(&said); step && settings.progress) settings.progress(*step);

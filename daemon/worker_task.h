@@ -1,8 +1,10 @@
-// One order to a worker and what comes of it, for work that is no job of the queue; and whose turn it is where pictures
-// are wanted too, which jobs share.
+// What is heard of a worker while pictures come first, which jobs share; and one order to a worker and what comes of
+// it, for work that is no job of the queue.
 #pragma once
 #include <chrono>
 #include <functional>
+#include <optional>
+#include <string>
 
 #include "daemon/worker_messages.h"
 #include "daemon/worker_process.h"
@@ -21,6 +23,20 @@ class Turns {
  private:
   bool waiting_ = false;
   std::chrono::steady_clock::time_point turned_{};
+};
+
+// A worker that was given its order. It is told to wait and to go on as its turns come.
+class Hearing {
+ public:
+  Hearing(WorkerProcess& worker, int stall_s) : worker_(worker), stall_s_(stall_s) {}
+  // What it says next; empty: nothing yet, ask again. Error{unavailable} if it is gone or has been silent too long.
+  std::optional<std::string> next(bool pictures_wanted, bool must_wait);
+
+ private:
+  WorkerProcess& worker_;
+  const int stall_s_;
+  Turns turns_;
+  std::chrono::steady_clock::time_point heard_ = std::chrono::steady_clock::now();
 };
 
 struct TaskSettings {

@@ -26,24 +26,28 @@ Draw Draw::rows(int64_t from, int64_t count) const {
 
 Tensor min_snr_weights(const Tensor& snr, double min_snr) { return (snr.clamp_max(min_snr) / (snr + 1)).sqrt(); }
 
-namespace {
-Tensor timestep_weights(const diffusion::NoiseSchedule& schedule, double min_snr) {  // (T)
+namespace {}  // namespace
+
+Tensor timestep_weights(const diffusion::NoiseSchedule& schedule, double min_snr) {
   const auto snr = schedule.alphas_cumprod / (1 - schedule.alphas_cumprod).clamp_min(1e-8);
   const auto weights = min_snr_weights(snr, min_snr);
   return weights / weights.mean();
 }
-}  // namespace
+
+Tensor spread_timesteps(int64_t b, int64_t steps, torch::Generator& random) {
+  const auto slice = torch::randperm(b, random).to(torch::kFloat) + torch::rand({b}, random);
+  return (slice / static_cast<double>(b) * static_cast<double>(steps)).to(torch::kLong).clamp_max(steps - 1);
+}
 
 Draw draw_step(const PhotoLatents& photos, const diffusion::NoiseSchedule& schedule, int64_t b,
                torch::Generator& random, double min_snr) {
   Draw draw;
-  const auto k = photos.mean.size(0), steps = schedule.train_steps();
+  const auto k = photos.mean.size(0);
   // Every photo equally often: whole permutations, then a part of one.
   std::vector<Tensor> order;
   for (int64_t have = 0; have < b; have += k) order.push_back(torch::randperm(k, random));
   draw.photo = torch::cat(order).slice(0, 0, b);
-  const auto slice = torch::randperm(b, random).to(torch::kFloat) + torch::rand({b}, random);
-  draw.timesteps = (slice / static_cast<double>(b) * static_cast<double>(steps)).to(torch::kLong).clamp_max(steps - 1);
+  draw.timesteps = spread_timesteps(b, schedule.train_steps(), random);
   const auto mean = photos.mean.index_select(0, draw.photo), std = photos.std.index_select(0, draw.photo);
   const auto latents = mean + std * torch::randn(mean.sizes(), random);
   const auto noise = torch::randn(mean.sizes(), random);

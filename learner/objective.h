@@ -32,7 +32,11 @@ struct Draw {
 // 2303.09556) makes of the loss, with a root. What a thing is gets decided at SNRs of .03 to .4; where there is hardly
 // any noise left nothing of it is.
 Tensor min_snr_weights(const Tensor& snr, double min_snr);
-// min_snr above 0: a timestep weighs as above, over the schedule's mean of that.
+// The same of every timestep of a schedule, over their mean: (T).
+Tensor timestep_weights(const diffusion::NoiseSchedule& schedule, double min_snr);
+// (b) int64, one from each of b equal slices of `steps`: the same distribution, less variance.
+Tensor spread_timesteps(int64_t b, int64_t steps, torch::Generator& random);
+// min_snr above 0: a timestep weighs as timestep_weights() has it.
 Draw draw_step(const PhotoLatents& photos, const diffusion::NoiseSchedule& schedule, int64_t b,
                torch::Generator& random, double min_snr = 0);
 

@@ -14,6 +14,8 @@ inline constexpr std::array<std::string_view, 9> kSamplers{
     "dpmpp_3m"};
 // Where Perfusion's concepts look from: diffusion::KeyLock.
 inline constexpr std::array<std::string_view, 3> kKeyLocks{"local", "global", "global_edited"};
+inline constexpr std::array<std::string_view, 2> kConceptAttention{"auto", "off"};
+inline constexpr std::array<std::string_view, 2> kLearnTimes{"at_once", "window"};
 inline constexpr std::array<std::string_view, 3> kGateModes{"block", "warn", "off"};
 inline constexpr std::array<std::string_view, 4> kRoles{"viewer", "creator", "operator", "admin"};
 

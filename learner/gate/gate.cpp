@@ -3,7 +3,6 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <cmath>
-#include <mutex>
 
 #include "core/error.h"
 #include "core/file_io.h"
@@ -11,34 +10,13 @@
 #include "diffusion/prompt.h"
 #include "diffusion/text_to_image.h"
 #include "diffusion/token_covariance.h"
+#include "learner/before_step.h"
 #include "learner/gate/copy_distance.h"
 #include "learner/template.h"
 #include "learner/workers.h"
 
 namespace conceptd::learner {
 namespace {
-
-// Workers ask in turn; once one was told to stop, so are the others.
-class BeforeStep : public diffusion::Steering {
- public:
-  explicit BeforeStep(const std::function<void()>& call) : call_(call) {}
-  void before_step(diffusion::Step&) override {
-    if (!call_) return;
-    const std::lock_guard lock(mutex_);
-    if (stopped_) std::rethrow_exception(stopped_);
-    try {
-      call_();
-    } catch (...) {
-      stopped_ = std::current_exception();
-      throw;
-    }
-  }
-
- private:
-  const std::function<void()>& call_;
-  std::mutex mutex_;
-  std::exception_ptr stopped_;
-};
 
 // (b, 3, side, side), prompts by seeds. The seeds of one prompt are one batch, whatever the number of threads.
 Tensor probe_pictures(diffusion::ModelBundle& bundle, const GateSettings& asked, const std::string& words,

@@ -66,11 +66,8 @@ constexpr double kElasticFloor = .01;  // of g, so that no concept is never draw
 constexpr int64_t kMeasured = 4;       // held-back latents of a concept
 constexpr std::uint64_t kMeasureSeed = 0x9ea5;
 
-Edits whole_edits(const diffusion::Consolidated& made) {  // every site's, no words
-  auto set = std::make_shared<EditSet>();
-  for (const auto& [site, difference] : made.merged) set->sites[site].low_rank.push_back({Tensor(), difference});
-  for (const auto& [site, factors] : made.residual) set->sites[site].low_rank.push_back({factors.down, factors.up});
-  return set;
+Edits layers_of(const diffusion::Consolidated& made, const diffusion::DeltaBase& base) {
+  return std::make_shared<const EditSet>(diffusion::consolidated_edits(made, base, {}));
 }
 
 Tensor contexts_of(std::span<const Rehearsed* const> items, Tensor Rehearsed::*which) {
@@ -85,16 +82,15 @@ Tensor answer(diffusion::ModelBundle& bundle, const Draw& draw, const Tensor& st
   return bundle.unet(draw.noisy.to(bundle.compute), draw.timesteps, states.to(bundle.compute), adapt).to(torch::kFloat);
 }
 
-// Timesteps one from each of b slices of the schedule, as draw_step() has them.
+// As draw_step(), of latents that are there.
 Draw noised(std::span<const Rehearsed* const> items, const diffusion::NoiseSchedule& schedule,
             torch::Generator& random) {
   std::vector<Tensor> latents;
   for (const auto* item : items) latents.push_back(item->latent);
   const auto originals = torch::stack(latents);
-  const auto b = originals.size(0), steps = schedule.train_steps();
+  const auto b = originals.size(0);
   Draw draw;
-  const auto slice = torch::randperm(b, random).to(torch::kFloat) + torch::rand({b}, random);
-  draw.timesteps = (slice / static_cast<double>(b) * static_cast<double>(steps)).to(torch::kLong).clamp_max(steps - 1);
+  draw.timesteps = spread_timesteps(b, schedule.train_steps(), random);
   const auto noise = torch::randn(originals.sizes(), random);
   draw.noisy = schedule.add_noise(originals, noise, draw.timesteps);
   draw.target = schedule.target(originals, noise, draw.timesteps);
@@ -188,8 +184,9 @@ double drift_of(diffusion::ModelBundle& bundle, const std::vector<Rehearsed>& cl
 // Everything of one run.
 class Distillation {
  public:
-  Distillation(const ConsolidationSettings& settings, LearnContext& context, const Rehearsal& rehearsed,
-               diffusion::Consolidated& made, const std::vector<Exam>& exams, std::uint64_t seed)
+  Distillation(const ConsolidationSettings& settings, LearnContext& context, const diffusion::DeltaBase& base,
+               const Rehearsal& rehearsed, diffusion::Consolidated& made, const std::vector<Exam>& exams,
+               std::uint64_t seed)
       : s_(settings),
         bundle_(context.bundle),
         schedule_(diffusion::NoiseSchedule::from_json(bundle_.scheduler_config)),
@@ -203,7 +200,7 @@ class Distillation {
       factors.up = torch::zeros({difference.size(0), s_.rank});
       leaves_.push_back(factors.down.requires_grad_()), leaves_.push_back(factors.up.requires_grad_());
     }
-    student_ = whole_edits(made);
+    student_ = layers_of(made, base);
   }
 
   std::vector<Tensor>& leaves() { return leaves_; }
@@ -232,9 +229,8 @@ class Distillation {
     auto draw = noised(items, schedule_, random);
     draw.mask = torch::tensor(row_weights).view({b, 1, 1, 1}) * static_cast<double>(b) / static_cast<double>(s_.batch);
     if (s_.min_snr > 0) {
-      const auto all =
-          min_snr_weights(schedule_.alphas_cumprod / (1 - schedule_.alphas_cumprod).clamp_min(1e-8), s_.min_snr);
-      draw.mask = draw.mask * (all / all.mean()).index_select(0, draw.timesteps).view({b, 1, 1, 1});
+      const auto by_time = timestep_weights(schedule_, s_.min_snr).index_select(0, draw.timesteps);
+      draw.mask = draw.mask * by_time.view({b, 1, 1, 1});
     }
     draw.prompt = torch::arange(b);
     const double loss =
@@ -292,6 +288,11 @@ class Distillation {
   StepWorkers workers_;
 };
 
+std::string percent(double share) {
+  if (!std::isfinite(share)) return "nothing that is a number";
+  return std::to_string(std::lround(100 * share)) + " %";
+}
+
 void check_members(const std::vector<ConsolidationMember>& members) {
   if (members.empty()) throw Error(Code::invalid, "there is no concept to consolidate", "members");
   std::set<std::string> names;
@@ -320,21 +321,34 @@ std::vector<ConceptQuality> quality_of(diffusion::ModelBundle& bundle, const dif
 std::vector<ConceptQuality> measure_quality(diffusion::ModelBundle& bundle, const diffusion::DeltaBase& base,
                                             std::span<const ConsolidationMember> members, const Rehearsal& from,
                                             const diffusion::Consolidated& made) {
-  check_consolidated(made, base);
-  return quality_of(bundle, base, members, exams_of(bundle, members, from), whole_edits(made));
+  return quality_of(bundle, base, members, exams_of(bundle, members, from), layers_of(made, base));
 }
 
-std::string why_not_publish(const Consolidation& done, double effect_kept_min, double drift_max) {
-  const auto percent = [](double share) { return std::to_string(static_cast<int>(std::lround(100 * share))) + " %"; };
+std::map<std::string, std::string> who_loses(const Consolidation& done, double gain_kept_min) {
+  std::map<std::string, std::string> reasons;
   for (const auto& one : done.quality) {
-    if (one.effect_kept >= effect_kept_min) continue;  // not so where it is no number
-    return "of what " + one.placeholder + " changes, " +
-           (std::isfinite(one.effect_kept) ? percent(one.effect_kept) : "nothing that is a number") + " is kept, and " +
-           percent(effect_kept_min) + " is asked";
+    if (!one.gain_kept)
+      reasons[one.placeholder] = "its own delta gains nothing on its photo that could be kept";
+    else if (!(*one.gain_kept >= gain_kept_min))
+      reasons[one.placeholder] = "it would keep " + percent(*one.gain_kept) + " of what it gains on its photo, and " +
+                                 percent(gain_kept_min) + " is asked";
   }
+  return reasons;
+}
+
+std::string moves_class_words(const Consolidation& done, double drift_max) {
   if (done.drift <= drift_max) return {};
   return "class words without a concept move by " + percent(done.drift) + ", and at most " + percent(drift_max) +
          " is allowed";
+}
+
+std::string why_not_publish(const Consolidation& done, double effect_kept_min, double drift_max) {
+  for (const auto& one : done.quality) {
+    if (one.effect_kept >= effect_kept_min) continue;  // not so where it is no number
+    return "of what " + one.placeholder + " changes, " + percent(one.effect_kept) + " is kept, and " +
+           percent(effect_kept_min) + " is asked";
+  }
+  return moves_class_words(done, drift_max);
 }
 
 Consolidation consolidate(const ConsolidationRequest& request, LearnContext& context) {
@@ -372,22 +386,22 @@ Consolidation consolidate(const ConsolidationRequest& request, LearnContext& con
   };
   const auto rehearsed = rehearsal(bundle, base, members, s, before_step);
   const auto exams = exams_of(bundle, members, rehearsed);
-  const auto closed = quality_of(bundle, base, members, exams, whole_edits(made));
+  const auto closed_form = layers_of(made, base);
+  const auto closed = quality_of(bundle, base, members, exams, closed_form);
+  const double closed_drift = drift_of(bundle, rehearsed.classes, closed_form);
+  done.quality = closed, done.drift = closed_drift;
   if (s.rank > 0) {
-    Distillation distillation(s, context, rehearsed, made, exams, request.seed);
+    Distillation distillation(s, context, base, rehearsed, made, exams, request.seed);
     torch::optim::Adam adam(distillation.leaves(), torch::optim::AdamOptions(s.rate));
     LearningLoop loop(s.plan("consolidation", {s.rate}), run, context, adam, distillation.others());
     loop.run([&](int64_t step, torch::Generator& random) { return distillation.step(step, random); },
              [] { return Tensor(); });
     for (auto& [site, factors] : made.residual) factors = {factors.down.detach().clone(), factors.up.detach().clone()};
+    const auto student = layers_of(made, base);
+    done.quality = quality_of(bundle, base, members, exams, student);
+    done.drift = drift_of(bundle, rehearsed.classes, student);
   }
-  const auto student = whole_edits(made);
-  done.quality = s.rank > 0 ? quality_of(bundle, base, members, exams, student) : closed;
-  done.drift = drift_of(bundle, rehearsed.classes, student);
-  done.metrics = {{"drift", done.drift}, {"drift_closed_form", 0.}};
-  auto closed_only = made;
-  closed_only.residual.clear();
-  done.metrics["drift_closed_form"] = drift_of(bundle, rehearsed.classes, whole_edits(closed_only));
+  done.metrics = {{"drift", done.drift}, {"drift_closed_form", closed_drift}};
   for (std::size_t m = 0; m < members.size(); ++m) {
     auto& one = done.quality[m];
     one.effect_kept_closed_form = closed[m].effect_kept;

@@ -14,7 +14,9 @@
 // The result is a function of base, members, settings, seed, compute type and number of threads: members are sorted by
 // digest, and every concept draws from a stream of its own digest.
 #pragma once
+#include <map>
 #include <optional>
+#include <string>
 
 #include "diffusion/consolidated.h"
 #include "learner/l2dm/rehearsal.h"
@@ -58,6 +60,11 @@ struct Consolidation {
   nlohmann::json metrics;               // the above as numbers by name; losses, seconds
 };
 
+// Why it would make a concept worse, by placeholder: it keeps less than this of what its own delta gains on its photos,
+// or there was nothing to tell by.
+std::map<std::string, std::string> who_loses(const Consolidation& done, double gain_kept_min);
+// Why what it does to class words forbids to publish; empty: it does not.
+std::string moves_class_words(const Consolidation& done, double drift_max);
 // Why these numbers forbid to publish, naming the concept; empty: they do not.
 std::string why_not_publish(const Consolidation& done, double effect_kept_min, double drift_max);
 

@@ -1,11 +1,11 @@
 #include "learner/l2dm/rehearsal.h"
 
 #include <cstring>
-#include <mutex>
 #include <set>
 
 #include "diffusion/prompt.h"
 #include "diffusion/text_to_image.h"
+#include "learner/before_step.h"
 #include "learner/l2dm/rainbow.h"
 #include "learner/objective.h"
 #include "learner/template.h"
@@ -41,17 +41,8 @@ struct Wanted {
 // Draws the latents of all that is wanted.
 void draw(diffusion::ModelBundle& bundle, std::vector<Wanted>& wanted, int64_t steps,
           const std::function<void()>& before_step) {
-  struct Asking final : diffusion::Steering {
-    Asking(const std::function<void()>& what, std::mutex& one) : ask(what), mutex(one) {}
-    void before_step(diffusion::Step&) override {
-      const std::lock_guard lock(mutex);
-      if (ask) ask();
-    }
-    const std::function<void()>& ask;
-    std::mutex& mutex;
-  };
   const auto nothing = diffusion::prepare_prompt(bundle, "").context;
-  std::mutex mutex;
+  BeforeStep steering(before_step);
   Workers workers(at::get_num_threads());
   workers.run(static_cast<int>((wanted.size() + kBatch - 1) / kBatch), [&](int, int task) {
     const torch::NoGradGuard frozen;
@@ -63,7 +54,6 @@ void draw(diffusion::ModelBundle& bundle, std::vector<Wanted>& wanted, int64_t s
                               .edits = wanted[k].item.teacher,
                               .seed = wanted[k].seed,
                               .guidance = bundle.defaults.guidance});
-    Asking steering(before_step, mutex);
     const auto latents = diffusion::denoise(bundle, request, steering);
     for (auto k = from; k < to; ++k) wanted[k].item.latent = latents[static_cast<int64_t>(k - from)].clone();
   });

@@ -2,6 +2,7 @@
 // over captions of the world.
 #include "core/file_io.h"
 #include "diffusion/token_covariance.h"
+#include "learner/pretrain/checkpoint.h"
 #include "learner/pretrain/stages.h"
 
 namespace conceptd::pretrain {
@@ -9,11 +10,6 @@ using nlohmann::json;
 
 namespace {
 constexpr int kCaptions = 20000;
-
-void write_json(const std::filesystem::path& path, const json& value) {
-  std::filesystem::create_directories(path.parent_path());
-  write_file_durably(path, value.dump(2) + "\n");
-}
 }  // namespace
 
 void assemble(const StageOptions& options) {

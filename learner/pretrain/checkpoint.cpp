@@ -12,6 +12,11 @@ fs::path RunFolder::stage(const std::string& name) const {
   return root / name;
 }
 
+void write_json(const std::filesystem::path& path, const nlohmann::json& value) {
+  std::filesystem::create_directories(path.parent_path());
+  write_file_durably(path, value.dump(2) + "\n");
+}
+
 void save_resume(const fs::path& folder, const Adam& adam, const nlohmann::json& progress) {
   auto kept = progress;
   kept["updates"] = adam.updates;

@@ -18,6 +18,8 @@ struct RunFolder {
   std::filesystem::path stage(const std::string& name) const;  // made when absent
 };
 
+void write_json(const std::filesystem::path& path, const nlohmann::json& value);  // its folder is made when absent
+
 void save_resume(const std::filesystem::path& folder, const Adam& adam, const nlohmann::json& progress);
 // Fills `adam` and returns the progress that was saved, or nothing when there is none or it is of another size.
 std::optional<nlohmann::json> load_resume(const std::filesystem::path& folder, Adam& adam);

@@ -13,6 +13,7 @@
 #include "diffusion/edits/edited.h"
 #include "learner/objective.h"
 #include "learner/pretrain/caption_reading.h"
+#include "learner/pretrain/frozen_parts.h"
 #include "learner/pretrain/one_row.h"
 #include "learner/pretrain/scenes.h"
 #include "learner/pretrain/step_loop.h"
@@ -117,8 +118,7 @@ class Course {
   };
   Noised noised(const Tensor& latents) {
     const auto b = latents.size(0), steps = schedule.train_steps();
-    const auto slice = (torch::rand({b}) + torch::randperm(b)) / static_cast<double>(b);
-    const auto t = (slice * static_cast<double>(steps)).to(torch::kLong).clamp_max(steps - 1);
+    const auto t = (one_in_each_slice(b) * static_cast<double>(steps)).to(torch::kLong).clamp_max(steps - 1);
     const auto noise = torch::randn_like(latents);
     return {schedule.add_noise(latents, noise, t), schedule.target(latents, noise, t), t};
   }

@@ -4,6 +4,7 @@
 
 #include "diffusion/packed_latents.h"
 #include "diffusion/schedulers/scheduler.h"
+#include "learner/pretrain/frozen_parts.h"
 
 namespace conceptd::pretrain {
 using diffusion::FluxPrompt;
@@ -14,8 +15,7 @@ constexpr double kUniformShare = .1, kUpper = .6;
 }
 
 Tensor flow_times(int64_t b) {
-  const auto slices = (torch::rand({b}) + torch::randperm(b)) / static_cast<double>(b);
-  const auto inner = slices.clamp(1e-5, 1 - 1e-5);
+  const auto inner = one_in_each_slice(b).clamp(1e-5, 1 - 1e-5);
   const auto normal = std::sqrt(2.) * torch::erfinv(2 * inner - 1);
   const auto around = torch::sigmoid(std::log(kFlowShift) + normal);
   return torch::where(torch::rand({b}) < kUniformShare, torch::rand({b}), around);

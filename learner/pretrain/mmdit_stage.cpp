@@ -4,11 +4,10 @@
 #include "core/file_io.h"
 #include "diffusion/model_bundle.h"
 #include "diffusion/schedulers/scheduler.h"
-#include "learner/pretrain/caption_reading.h"
 #include "learner/pretrain/flow.h"
+#include "learner/pretrain/frozen_parts.h"
 #include "learner/pretrain/latent_pool.h"
 #include "learner/pretrain/step_loop.h"
-#include "learner/pretrain/text_model.h"
 
 namespace conceptd::pretrain {
 using diffusion::FluxPrompt;
@@ -28,26 +27,6 @@ diffusion::FluxConfig config(const diffusion::AutoencoderKLConfig& vae, int64_t 
   return c;
 }
 
-struct Frozen {
-  explicit Frozen(const fs::path& base)
-      : codec(read_file(base / "tokenizer" / "vocab.json", 1 << 24)),
-        text(text_config(codec.size())),
-        vae(diffusion::AutoencoderKLConfig::from_json(
-            parse_json(read_file(base / "vae" / "config.json", 1 << 20), "vae/config.json"))) {
-    load_component(base / "text_encoder" / "model.safetensors", *text);
-    load_component(base / "vae" / "diffusion_pytorch_model.safetensors", *vae);
-  }
-  FluxPrompt read(const std::vector<std::string>& captions) {
-    const torch::NoGradGuard frozen;
-    diffusion::Adaptation base;
-    const auto out = text(codec.encode(captions), base);
-    return {out.last_hidden_state, out.pooled};
-  }
-  CaptionCodec codec;
-  diffusion::ClipTextModel text;
-  diffusion::AutoencoderKL vae;
-};
-
 std::vector<std::string> grid_captions() {
   return {"a red mug on the beach",          "a blue car on the grass",
           "a green kettle on a table",       "a yellow duck in the sea",
@@ -59,16 +38,15 @@ std::vector<std::string> grid_captions() {
           "a yellow duck and a purple boot", "a pink house and a blue boat at night"};
 }
 
-void draw_grid(Frozen& frozen, FluxTransformer2DModel& model, const fs::path& path) {
-  const auto latents =
-      sample_flow(model, frozen.read(grid_captions()), frozen.read({""}), world::kSide / 4, kSteps, kGuidance, 7);
-  const torch::NoGradGuard guard;
-  save_grid(path.string(), frozen.vae->decode(latents / frozen.vae->config.scaling_factor), 8);
+FluxPrompt read(FrozenParts& frozen, const std::vector<std::string>& captions) {
+  const auto out = frozen.read(captions);
+  return {out.last_hidden_state, out.pooled};
 }
 
-nlohmann::json begun_at(const fs::path& published) {
-  const auto note = published / "training.json";
-  return fs::exists(note) ? nlohmann::json::parse(read_file(note, 1 << 16)) : nlohmann::json::object();
+void draw_grid(FrozenParts& frozen, FluxTransformer2DModel& model, const fs::path& path) {
+  const auto latents =
+      sample_flow(model, read(frozen, grid_captions()), read(frozen, {""}), world::kSide / 4, kSteps, kGuidance, 7);
+  frozen.save_grid_of(latents, path);
 }
 
 void check_folders(const StageOptions& options) {
@@ -76,15 +54,11 @@ void check_folders(const StageOptions& options) {
     throw Error(Code::invalid, "--out must be a folder of its own, and not the base that is read", "out");
 }
 
-void write_json(const fs::path& path, const nlohmann::json& value) {
-  fs::create_directories(path.parent_path());
-  write_file_durably(path, value.dump(2) + "\n");
-}
 }  // namespace
 
 void train_mmdit(const StageOptions& options) {
   check_folders(options);
-  Frozen frozen(options.base);
+  FrozenParts frozen(options.base);
   const auto settings = config(frozen.vae->config, frozen.text->config.hidden_size);
   torch::manual_seed(static_cast<int64_t>(options.seed));
   std::vector<FluxTransformer2DModel> replicas;
@@ -111,14 +85,12 @@ void train_mmdit(const StageOptions& options) {
     HalfLinears half;
     diffusion::Adaptation full;
     const auto loss =
-        flow_loss(replicas[replica], batch.latents.contiguous(), frozen.read(captions), options.half ? half : full);
+        flow_loss(replicas[replica], batch.latents.contiguous(), read(frozen, captions), options.half ? half : full);
     loss.mean.backward();
     return {{"loss", loss.mean.item<double>()}, {"noisy", loss.noisy}, {"clean", loss.clean}};
   };
   const auto publish = [&](const Tensor& weights, const nlohmann::json& progress) {
-    shown.values().copy_(weights);
-    save_component(published, "diffusion_pytorch_model.safetensors", shown, shown.values(), settings.to_json());
-    write_file_durably(published / "training.json", progress.dump() + "\n");
+    publish_denoiser(published, shown, weights, settings.to_json(), progress);
   };
   const auto look = [&](const Tensor& weights, int64_t images) {
     shown.values().copy_(weights);

@@ -4,6 +4,7 @@
 #include "core/file_io.h"
 #include "learner/objective.h"
 #include "learner/pretrain/caption_reading.h"
+#include "learner/pretrain/frozen_parts.h"
 #include "learner/pretrain/grow.h"
 #include "learner/pretrain/individuals.h"
 #include "learner/pretrain/latent_pool.h"
@@ -11,7 +12,6 @@
 #include "learner/pretrain/one_row.h"
 #include "learner/pretrain/sampling.h"
 #include "learner/pretrain/step_loop.h"
-#include "learner/pretrain/text_model.h"
 
 namespace conceptd::pretrain {
 using diffusion::UNet2DConditionModel;
@@ -31,30 +31,8 @@ diffusion::UNetConfig config(const diffusion::AutoencoderKLConfig& vae, int64_t 
   return c;
 }
 
-struct Frozen {
-  explicit Frozen(const StageOptions& options)
-      : codec(read_file(options.out / "tokenizer" / "vocab.json", 1 << 24)),
-        text(text_config(codec.size())),
-        vae(diffusion::AutoencoderKLConfig::from_json(
-            nlohmann::json::parse(read_file(options.out / "vae" / "config.json", 1 << 20)))) {
-    load_component(options.out / "text_encoder" / "model.safetensors", *text);
-    load_component(options.out / "vae" / "diffusion_pytorch_model.safetensors", *vae);
-  }
-  Tensor states(const std::vector<std::string>& captions) {  // (b, n, c)
-    torch::NoGradGuard frozen;
-    diffusion::Adaptation base;
-    return text(codec.encode(captions), base).last_hidden_state;
-  }
-  CaptionCodec codec;
-  diffusion::ClipTextModel text;
-  diffusion::AutoencoderKL vae;
-};
-
-// How far the published weights had come: a run whose own folder is gone, or is of a shallower net, goes on from them,
-// with its moments begun anew.
-nlohmann::json begun_at(const fs::path& published) {
-  const auto note = published / "training.json";
-  return fs::exists(note) ? nlohmann::json::parse(read_file(note, 1 << 16)) : nlohmann::json::object();
+Tensor states_of(FrozenParts& frozen, const std::vector<std::string>& captions) {  // (b, n, c)
+  return frozen.read(captions).last_hidden_state;
 }
 
 struct Loss {
@@ -67,9 +45,7 @@ struct Loss {
 Loss loss_of(UNet2DConditionModel& unet, const Tensor& latents, const Shown& context, const Nouns& nouns,
              const Tensor& alphas) {
   const auto b = latents.size(0);
-  // One timestep from each of b equal slices of the schedule: the same distribution, less variance.
-  const auto t =
-      ((torch::rand({b}) + torch::randperm(b)) / static_cast<double>(b) * 1000).to(torch::kLong).clamp_max(999);
+  const auto t = (one_in_each_slice(b) * 1000).to(torch::kLong).clamp_max(999);
   const auto a = alphas.index_select(0, t).view({b, 1, 1, 1});
   const auto noise = torch::randn_like(latents);
   const auto noisy = a.sqrt() * latents + (1 - a).sqrt() * noise, target = a.sqrt() * noise - (1 - a).sqrt() * latents;
@@ -118,19 +94,19 @@ std::vector<std::string> grid_captions() {
           "a pink house and a blue boat at night"};
 }
 
-void draw_grid(Frozen& frozen, UNet2DConditionModel& unet, const fs::path& path) {
+void draw_grid(FrozenParts& frozen, UNet2DConditionModel& unet, const fs::path& path) {
   auto captions = grid_captions();
   for (auto& caption : captions) {
     if (caption.starts_with("an ")) caption.erase(1, 1);
   }
-  const auto latents = sample_ddim(unet, frozen.states(captions), frozen.states({""}), world::kSide / 4, 25, 2.5, 7);
-  torch::NoGradGuard guard;
-  save_grid(path.string(), frozen.vae->decode(latents / frozen.vae->config.scaling_factor), 8);
+  const auto latents =
+      sample_ddim(unet, states_of(frozen, captions), states_of(frozen, {""}), world::kSide / 4, 25, 2.5, 7);
+  frozen.save_grid_of(latents, path);
 }
 }  // namespace
 
 void train_unet(const StageOptions& options) {
-  Frozen frozen(options);
+  FrozenParts frozen(options.out);
   const auto settings = config(frozen.vae->config, frozen.text->config.hidden_size);
   torch::manual_seed(static_cast<int64_t>(options.seed));
   std::vector<UNet2DConditionModel> replicas;
@@ -145,7 +121,7 @@ void train_unet(const StageOptions& options) {
   for (int k = 0; k < options.workers; ++k) pools.emplace_back(frozen.vae, 16384);
   const auto alphas = alphas_cumprod();
   const bool has_individuals = options.individuals > 0;
-  const Individuals individuals(settings.cross_attention_width, frozen.states({"a thing"}).std().item<double>());
+  const Individuals individuals(settings.cross_attention_width, states_of(frozen, {"a thing"}).std().item<double>());
   UNet2DConditionModel average(settings);
   FlatParameters shown(*average);
   const auto micro_batch = [&](int worker, int task, int64_t step) -> Measured {
@@ -164,8 +140,8 @@ void train_unet(const StageOptions& options) {
       is_individual.push_back(has_individuals && phrases.back() != Phrases::spread && with_chance(options.individuals));
       if (is_individual.back()) captions.back() = bare_caption(captions.back()).text;  // a name needs no adjectives
     }
-    auto context =
-        encode_phrases(captions, phrases, [&](const std::vector<std::string>& texts) { return frozen.states(texts); });
+    auto context = encode_phrases(captions, phrases,
+                                  [&](const std::vector<std::string>& texts) { return states_of(frozen, texts); });
     const auto nouns = find_nouns(captions, batch.scenes);
     if (has_individuals)
       show_individuals(context, phrases, individuals.said_in(nouns.tokens, batch.scenes, is_individual));
@@ -177,9 +153,7 @@ void train_unet(const StageOptions& options) {
             {"nouns", loss.noun_share}};
   };
   const auto publish = [&](const Tensor& weights, const nlohmann::json& progress) {
-    shown.values().copy_(weights);
-    write_file_durably(published / "training.json", progress.dump() + "\n");
-    save_component(published, "diffusion_pytorch_model.safetensors", shown, shown.values(), settings.to_json());
+    publish_denoiser(published, shown, weights, settings.to_json(), progress);
   };
   const auto look = [&](const Tensor& weights, int64_t images) {
     shown.values().copy_(weights);

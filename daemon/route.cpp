@@ -1,8 +1,8 @@
-#include "learner/l2dm/route.h"
+#include "daemon/route.h"
 
 #include <algorithm>
 
-namespace conceptd::learner {
+namespace conceptd::daemon {
 
 namespace {
 bool holds(const Manifest& whole, const Manifest& part) {
@@ -24,4 +24,4 @@ Route route(const Manifest& named, const Manifest& live, std::span<const Manifes
   return {.way = Route::Way::sum};
 }
 
-}  // namespace conceptd::learner
+}  // namespace conceptd::daemon

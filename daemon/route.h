@@ -9,9 +9,9 @@
 
 #include "core/digest.h"
 
-namespace conceptd::learner {
+namespace conceptd::daemon {
 
-using Manifest = std::map<std::string, Digest>;  // placeholder -> digest of the delta
+using Manifest = std::map<std::string, Digest>;  // concept -> digest of the delta
 
 struct Route {
   enum class Way { base, own, consolidated, sum } way = Way::base;
@@ -26,4 +26,4 @@ bool is_untainted(const Manifest& made, const Manifest& live);
 // of which passed their gate. One concept alone is always its own delta's: nothing is forgotten there.
 Route route(const Manifest& named, const Manifest& live, std::span<const Manifest> made);
 
-}  // namespace conceptd::learner
+}  // namespace conceptd::daemon
