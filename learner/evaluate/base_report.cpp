@@ -10,6 +10,8 @@
 namespace conceptd::evaluate {
 
 namespace {
+const diffusion::ConceptAttentionSettings kUnguided;
+
 using Prepare = std::function<diffusion::PreparedPrompt(std::size_t row)>;
 
 Tensor draw_rows(diffusion::ModelBundle& bundle, std::size_t count, const Prepare& prepare, std::uint64_t first_seed,
@@ -21,9 +23,9 @@ Tensor draw_rows(diffusion::ModelBundle& bundle, std::size_t count, const Prepar
   learner::Workers workers(at::get_num_threads());
   workers.run(static_cast<int>(batches), [&](int, int task) {
     torch::NoGradGuard in_this_thread;
-    diffusion::Steering steering;
     const auto from = static_cast<std::size_t>(task) * b;
     diffusion::TextToImageRequest request{.rows = {}, .sampler = bundle.unet ? "ddim" : "", .steps = drawing.steps};
+    std::vector<diffusion::GuidedRow> guided;
     for (auto k = from; k < std::min(count, from + b); ++k) {
       diffusion::PictureRow row;
       const auto prompt = prepare(k);
@@ -32,7 +34,12 @@ Tensor draw_rows(diffusion::ModelBundle& bundle, std::size_t count, const Prepar
       row.seed = first_seed + k, row.guidance = drawing.guidance, row.guidance_rescale = drawing.rescale;
       row.edit_negative = drawing.edit_negative;
       request.rows.push_back(row);
+      if (!drawing.attention) continue;
+      if (auto concepts = concept_tokens(prompt); !concepts.empty())
+        guided.push_back({static_cast<int64_t>(k - from), prompt.context, prompt.edits, std::move(concepts)});
     }
+    diffusion::Steering none;
+    diffusion::ConceptAttention steering(bundle, std::move(guided), drawing.attention.value_or(kUnguided), none);
     pictures[static_cast<std::size_t>(task)] =
         diffusion::decode_latents(bundle, diffusion::denoise(bundle, request, steering)).clamp(-1, 1);
   });

@@ -10,7 +10,8 @@ namespace conceptd::evaluate {
 
 struct KeptDelta {
   diffusion::Delta delta;
-  double seconds = 0;  // that learning took, on the day it was done
+  double seconds = 0;  // of CPU that learning took, on the day it was done; NaN: nobody has noted it
+  double passes = 0;   // of the denoiser, a picture each; NaN as well
 };
 
 // `folder` is made where it is missing; empty: nothing is kept. Requests are told apart as run_digest() does.

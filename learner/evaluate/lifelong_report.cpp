@@ -1,11 +1,9 @@
 #include <chrono>
 #include <functional>
 #include <numeric>
+#include <optional>
 
 #include "core/error.h"
-#include "diffusion/guidance/concept_attention.h"
-#include "diffusion/prompt.h"
-#include "diffusion/text_to_image.h"
 #include "diffusion/token_covariance.h"
 #include "learner/evaluate/held_out.h"
 #include "learner/evaluate/kept_deltas.h"
@@ -14,7 +12,6 @@
 #include "learner/pretrain/scenes.h"
 #include "learner/pretrain/stages.h"
 #include "learner/settings.h"
-#include "learner/workers.h"
 
 namespace conceptd::evaluate {
 
@@ -31,49 +28,6 @@ struct Thing {
   References references;
   std::vector<int> places;
 };
-
-struct Order {  // of one picture
-  std::string prompt;
-  Edits edits;
-  std::uint64_t seed;
-};
-
-// attention: null: without guidance of the latents.
-Tensor drawn(diffusion::ModelBundle& bundle, const std::vector<Order>& orders, const Drawing& drawing,
-             const diffusion::ConceptAttentionSettings* attention = nullptr) {
-  torch::NoGradGuard frozen;
-  const auto empty = diffusion::prepare_prompt(bundle, "").context;
-  const auto b = static_cast<std::size_t>(drawing.batch), batches = (orders.size() + b - 1) / b;
-  std::vector<Tensor> pictures(batches);
-  learner::Workers workers(at::get_num_threads());
-  workers.run(static_cast<int>(batches), [&](int, int task) {
-    torch::NoGradGuard in_this_thread;
-    diffusion::TextToImageRequest request{.rows = {}, .sampler = "ddim", .steps = drawing.steps};
-    const auto from = static_cast<std::size_t>(task) * b;
-    std::vector<diffusion::GuidedRow> guided;
-    for (auto k = from; k < std::min(orders.size(), from + b); ++k) {
-      const auto prompt = diffusion::prepare_prompt(bundle, orders[k].prompt, orders[k].edits);
-      request.rows.push_back({.context = prompt.context,
-                              .negative_context = empty,
-                              .edits = prompt.edits,
-                              .edit_negative = drawing.edit_negative,
-                              .seed = orders[k].seed,
-                              .guidance = drawing.guidance,
-                              .guidance_rescale = drawing.rescale});
-      if (!attention) continue;
-      guided.push_back({.row = static_cast<int64_t>(k - from),
-                        .context = prompt.context,
-                        .edits = prompt.edits,
-                        .concepts = concept_tokens(prompt)});
-    }
-    diffusion::Steering none;
-    diffusion::ConceptAttention steering(bundle, guided, attention ? *attention : diffusion::ConceptAttentionSettings(),
-                                         none);
-    pictures[static_cast<std::size_t>(task)] =
-        diffusion::decode_latents(bundle, diffusion::denoise(bundle, request, steering)).clamp(-1, 1);
-  });
-  return torch::cat(pictures);
-}
 
 Thing thing_of(diffusion::ModelBundle& bundle, Evaluator& judge, int64_t index, const LifelongPlan& plan) {
   HeldOutCase held(index, plan.photos);
@@ -93,13 +47,12 @@ class Singles {
       : bundle_(bundle), judge_(judge), plan_(plan), drawing_(drawing) {}
 
   double identity(const Thing& thing, const std::string& words, const Edits& edits) {
-    std::vector<Order> orders;
+    std::vector<std::string> prompts;
     for (const int place : thing.places) {
       const std::string phrase(world::background_phrases()[static_cast<std::size_t>(place)]);
-      for (int64_t k = 0; k < plan_.seeds; ++k)
-        orders.push_back({"a " + words + " " + phrase, edits, thing.held.first_seed + orders.size()});
+      prompts.insert(prompts.end(), static_cast<std::size_t>(plan_.seeds), "a " + words + " " + phrase);
     }
-    const auto pictures = drawn(bundle_, orders, drawing_);
+    const auto pictures = draw(bundle_, prompts, edits, thing.held.first_seed, drawing_);
     IdentityScore score;
     add_identity(score, judge_.net, pictures, thing.held.instance, thing.references.identity);
     const auto n = pictures.size(0);
@@ -208,25 +161,26 @@ json measure_pairs(diffusion::ModelBundle& bundle, Evaluator& judge, const std::
     }
     count("real renders", pretrain::render_scenes(scenes), left, right);
     const auto put = [&](const std::string& way, const std::string& a, const std::string& b, const Edits& edits,
-                         const diffusion::ConceptAttentionSettings* attention) {
-      std::vector<Order> orders;
+                         const std::optional<diffusion::ConceptAttentionSettings>& attention) {
+      std::vector<std::string> prompts;
       for (int64_t k = 0; k < plan.pair_seeds; ++k) {
         const auto place = left.places[static_cast<std::size_t>(k) % left.places.size()];
         const std::string phrase(world::background_phrases()[static_cast<std::size_t>(place)]);
-        orders.push_back({"a " + a + " and a " + b + " " + phrase, edits,
-                          kPairSeed + 1000 * (i * things.size() + j) + static_cast<std::uint64_t>(k)});
+        prompts.push_back("a " + a + " and a " + b + " " + phrase);
       }
+      auto guided = drawing;
+      guided.attention = attention;
       const auto began = std::chrono::steady_clock::now();
-      const auto pictures = drawn(bundle, orders, drawing, attention);
+      const auto pictures = draw(bundle, prompts, edits, kPairSeed + 1000 * (i * things.size() + j), guided);
       seconds[way] += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
       count(way, pictures, left, right);
     };
-    put("class words", left.held.word, right.held.word, nullptr, nullptr);
+    put("class words", left.held.word, right.held.word, nullptr, std::nullopt);
     for (const auto& way : ways) {
       const auto edits = edits_of(way, left, right);
       const auto a = left.member.delta.placeholder, b = right.member.delta.placeholder;
-      put(way, a, b, edits, nullptr);
-      for (const auto& [name, attention] : plan.attention) put(way + ", " + name, a, b, edits, &attention);
+      put(way, a, b, edits, std::nullopt);
+      for (const auto& [name, attention] : plan.attention) put(way + ", " + name, a, b, edits, attention);
     }
   }
   json out = json::object();

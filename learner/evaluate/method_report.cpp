@@ -159,7 +159,7 @@ void report_methods(diffusion::ModelBundle& bundle, diffusion::ModelBundle& exac
         auto drawn_so = drawing;
         drawn_so.lock = diffusion::key_locks().at(way.value("key_lock", "local"));
         auto entry = on.measured(name, on.drawn("<" + held.name + ">", edits, drawn_so));
-        entry["seconds"] = learnt.seconds;
+        entry["seconds"] = learnt.seconds, entry["passes"] = learnt.passes;  // NaN is kept as null
         entry["bytes"] = diffusion::delta_bytes(learnt.delta, torch::kHalf).size();
         if (!fisher) fisher.emplace(exact, kFisherPrompts, kFisherTimes, drawing);
         entry["fisher"] = fisher->divergence(edits);

@@ -3,8 +3,10 @@
 #pragma once
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "diffusion/edits/edits.h"
+#include "diffusion/guidance/concept_attention.h"
 #include "diffusion/model_bundle.h"
 #include "diffusion/prompt.h"
 #include "learner/evaluate/evaluator.h"
@@ -17,6 +19,7 @@ struct Drawing {
   double guidance = 2.5, rescale = 0;  // classifier-free; rescale as PictureRow::guidance_rescale
   bool edit_negative = true;           // PictureRow's
   diffusion::KeyLock lock = diffusion::KeyLock::local;
+  std::optional<diffusion::ConceptAttentionSettings> attention = {};  // of prompts with two concepts or more
 };
 
 // Pictures of prompts, (b, 3, 64, 64) in -1..1, row k from seed first_seed + k; edits may be null. As many batches at

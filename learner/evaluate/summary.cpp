@@ -25,7 +25,8 @@ constexpr Column kColumns[] = {{"embedding", "identity", 3},   {"found", "found"
                                {"own_colours", "both own", 3}, {"background", "background", 3},
                                {"diversity", "diversity", 3},  {"wasserstein", "W₂", 3},
                                {"fisher", "LFD", 5},           {"copy_distance", "copy", 3},
-                               {"seconds", "seconds", 0},      {"bytes", "bytes", 0}};
+                               {"seconds", "CPU s", 0},        {"passes", "passes", 0},
+                               {"bytes", "bytes", 0}};
 
 json interval(const Interval& of) { return {{"value", of.value}, {"low", of.low}, {"high", of.high}}; }
 
