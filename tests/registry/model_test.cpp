@@ -4,11 +4,13 @@
 // every byte be there that the model says is kept.
 //
 // CONCEPTD_LONG_TESTS=1 lives 10,000 lives instead of 200; CONCEPTD_SEED=7 lives the seventh alone.
+#include <algorithm>
 #include <cstdlib>
 #include <random>
 
 #include "core/file_io.h"
 #include "registry/exchange.h"
+#include "registry/night_store.h"
 #include "registry/restore.h"
 #include "tests/registry/registry_fixture.h"
 
@@ -31,9 +33,19 @@ struct Concept {
   std::set<int> published, rejected, erased;
 };
 
+// What a night has learnt and not published yet.
+struct Waiting {
+  std::string name;
+  int number = 0, parent = 0;
+};
+
+enum class NightIs { over, collecting, decided };
+
 struct Model {
   std::vector<Map> states{{}};  // by id
   std::map<std::string, Concept> concepts;
+  NightIs night = NightIs::over;
+  std::vector<Waiting> waiting;  // by number
 
   const Map& head() const { return states.back(); }
   int live(const std::string& name) const { return head().contains(name) ? head().at(name) : 0; }
@@ -69,7 +81,7 @@ class Life {
 
   void step() {
     const std::string name = std::string(1, static_cast<char>('a' + pick(4)));
-    switch (pick(17)) {
+    switch (pick(20)) {
       case 0:
       case 1:
         return act("add", add(name), [=, this] { registry_->add_concept(request_for(name)); });
@@ -99,6 +111,10 @@ class Life {
         return pick(8) ? reopen() : move_to_a_backup();
       case 15:
         return import(name, pick(4) == 0 ? Verdict::rejected : Verdict::accepted);
+      case 16:
+      case 17:
+      case 18:
+        return night();
       default:
         return reopen();
     }
@@ -144,6 +160,9 @@ class Life {
   bool is(const Model& model) const {
     if (versions_of(*registry_->head()) != model.head()) return false;
     if (registry_->head()->id != static_cast<std::int64_t>(model.states.size()) - 1) return false;
+    const auto night = registry_->nights().running();
+    if ((!night ? NightIs::over : night->published ? NightIs::decided : NightIs::collecting) != model.night)
+      return false;
     for (const ConceptRecord& record : registry_->list(true)) {
       const auto found = model.concepts.find(record.name);
       if (found == model.concepts.end()) return false;
@@ -213,14 +232,49 @@ class Life {
     Concept& known = next.concepts[name];
     const int number = ++known.newest;
     known.born[number] = clock_.now();
+    const bool for_night = model_.night != NightIs::over && pick(2);
     if (verdict == Verdict::rejected)
       known.rejected.insert(number);
+    else if (known.pin == 0 && for_night && model_.night == NightIs::collecting)
+      next.waiting.push_back({name, number, model_.live(name)});
     else if (known.pin == 0)
       next.publish(name, number);
     act("learn", next, [&] {
       registry_->jobs().enqueue({.name = name});
-      learn_once(*registry_, name, name + std::to_string(number), verdict);
+      learn_once(*registry_, name, name + std::to_string(number), verdict,
+                 for_night ? std::optional(registry_->nights().running()->id) : std::nullopt);
     });
+  }
+
+  // Begins one, has it publish what waits, ends it; in between life goes on.
+  void night() {
+    Model next = model_;
+    if (model_.night == NightIs::over) {
+      next.night = NightIs::collecting;
+      return act("begin a night", next, [&] { begin_night(); });
+    }
+    if (pick(4) == 0) return act("begin a second night", {}, [&] { begin_night(); });
+    const std::int64_t id = registry_->nights().running()->id;
+    if (model_.night == NightIs::decided) {
+      next.night = NightIs::over;
+      return act("end a night", next, [&] { registry_->nights().end(id, NightState::done, "", "model"); });
+    }
+    Map map = model_.head();
+    for (const Waiting& item : model_.waiting) {
+      const Concept& known = model_.concepts[item.name];
+      const bool newest = std::ranges::none_of(
+          model_.waiting, [&](const Waiting& other) { return other.name == item.name && other.number > item.number; });
+      if (newest && usable(item.name, item.number) && known.pin == 0 && model_.live(item.name) == item.parent)
+        map[item.name] = item.number;
+    }
+    next.waiting.clear();
+    next.night = NightIs::decided;
+    if (map != model_.head()) next.publish(map);
+    act("publish a night", next, [&] { registry_->publish_night(id, {}, "model"); });
+  }
+  void begin_night() {
+    registry_->nights().begin(
+        {.date = "2026-11-23", .actor = "model", .until = clock_.now() + std::chrono::hours(5), .steps = {"learn"}});
   }
 
   void import(const std::string& name, Verdict verdict) {

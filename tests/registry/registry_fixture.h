@@ -40,18 +40,23 @@ inline NewVersion result_for(const std::string& name, const std::string& delta, 
           .preview_png = "png of " + delta};
 }
 
-// Leases the next job, which must be of this concept, and ends it with this delta against the head of now.
+// Leases the next job, which must be of this concept, and ends it with this delta against the head of now; for a night,
+// as judged beside the version that is live.
 inline Committed learn_once(Registry& registry, const std::string& name, const std::string& delta,
-                            Verdict verdict = Verdict::accepted) {
+                            Verdict verdict = Verdict::accepted, std::optional<std::int64_t> night = {}) {
   const std::optional<Job> job = registry.jobs().lease_next("worker", 60);
   if (!job || job->name != name) throw Error(Code::internal, "the next job is not to learn " + name);
-  CommitOutcome outcome = registry.commit_learned({.job = job->id,
-                                                   .fence = job->fence,
-                                                   .version = result_for(name, delta, verdict),
-                                                   .expected_head = registry.head()->id,
-                                                   .actor = "worker",
-                                                   .reason = "learnt " + name});
-  return std::get<Committed>(std::move(outcome));
+  const auto head = registry.head();
+  CommitRequest request{.job = job->id,
+                        .fence = job->fence,
+                        .version = result_for(name, delta, verdict),
+                        .expected_head = head->id,
+                        .actor = "worker",
+                        .reason = "learnt " + name,
+                        .night = night};
+  if (const auto live = head->entries.find(name); night && live != head->entries.end())
+    request.version.parent = live->second.version;
+  return std::get<Committed>(registry.commit_learned(request));
 }
 
 class RegistryTest : public testing::Test {
