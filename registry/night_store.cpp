@@ -57,6 +57,16 @@ std::optional<Night> find(Transaction& tx, const std::string& where, const Value
   return row.step() ? std::optional(read_row(tx, row)) : std::nullopt;
 }
 
+Night require_night(Transaction& tx, std::int64_t id) {
+  std::optional<Night> night = find(tx, "WHERE id = ?", id);
+  if (!night) throw Error(Code::not_found, "there is no night " + std::to_string(id), "night");
+  return *std::move(night);
+}
+
+bool window_has_held(Transaction& tx, const std::string& date) {
+  return tx.value("SELECT count(*) FROM night WHERE date = ? AND cause <> 'asked'", date) > 0;
+}
+
 void check_number(double value, const char* what) {
   if (!std::isfinite(value)) throw Error(Code::invalid, std::string(what) + " is not a number", what);
 }
@@ -68,11 +78,10 @@ std::string_view to_string(NightState state) noexcept { return kStates[static_ca
 std::string_view to_string(StepState state) noexcept { return kStepStates[static_cast<std::size_t>(state)]; }
 
 Night require_running_night(Transaction& tx, std::int64_t id) {
-  std::optional<Night> night = find(tx, "WHERE id = ?", id);
-  if (!night) throw Error(Code::not_found, "there is no night " + std::to_string(id), "night");
-  if (night->state != NightState::running)
+  Night night = require_night(tx, id);
+  if (night.state != NightState::running)
     throw Error(Code::conflict, "night " + std::to_string(id) + " is over", "night");
-  return *std::move(night);
+  return night;
 }
 
 std::vector<NightLearnt> read_night_learnt(Transaction& tx, std::int64_t night) {
@@ -90,8 +99,7 @@ Night NightStore::begin(const NewNight& request) {
   Transaction tx(database_, Kind::immediate, "beginning a night");
   if (const auto night = find(tx, "WHERE state = 'running'"))
     throw Error(Code::busy, "night " + std::to_string(night->id) + " is running since " + to_iso8601(night->began_at));
-  if (request.cause != NightCause::asked &&
-      tx.value("SELECT count(*) FROM night WHERE date = ? AND cause <> 'asked'", request.date) > 0)
+  if (request.cause != NightCause::asked && window_has_held(tx, request.date))
     throw Error(Code::conflict, "the night of " + request.date + " was held already", "date");
   const TimePoint now = clock_.now();
   const std::int64_t head = head_id(tx);
@@ -105,16 +113,14 @@ Night NightStore::begin(const NewNight& request) {
            request.steps[i]);
   append_audit(tx, now, request.actor, "night", "night " + std::to_string(id),
                {{"date", request.date}, {"cause", to_string(request.cause)}, {"until", to_iso8601(request.until)}});
-  Night night = *find(tx, "WHERE id = ?", id);
+  Night night = require_night(tx, id);
   tx.commit();
   return night;
 }
 
 Night NightStore::get(std::int64_t id) const {
   Transaction tx(database_, Kind::read, "reading night " + std::to_string(id));
-  std::optional<Night> night = find(tx, "WHERE id = ?", id);
-  if (!night) throw Error(Code::not_found, "there is no night " + std::to_string(id), "night");
-  return *std::move(night);
+  return require_night(tx, id);
 }
 
 std::optional<Night> NightStore::running() const {
@@ -137,7 +143,7 @@ std::optional<Night> NightStore::of_date(const std::string& date) const {
 
 bool NightStore::was_held(const std::string& date) const {
   Transaction tx(database_, Kind::read, "reading the night of " + date);
-  return tx.value("SELECT count(*) FROM night WHERE date = ? AND cause <> 'asked'", date) > 0;
+  return window_has_held(tx, date);
 }
 
 std::optional<TimePoint> NightStore::last_begun() const {
@@ -163,7 +169,7 @@ Night NightStore::end(std::int64_t id, NightState state, const std::string& reas
   tx.run("UPDATE night SET state = ?, reason = ?, ended_at = ? WHERE id = ?", to_string(state), reason, now, id);
   append_audit(tx, now, actor, "night_over", "night " + std::to_string(id),
                {{"state", to_string(state)}, {"reason", reason}});
-  Night night = *find(tx, "WHERE id = ?", id);
+  Night night = require_night(tx, id);
   tx.commit();
   return night;
 }
