@@ -43,6 +43,7 @@ void define_audit(CLI::App& app, Context& context);
 void define_backup(CLI::App& app, Context& context);
 void define_diff(CLI::App& app, Context& context);
 void define_doctor(CLI::App& app, Context& context);
+void define_evaluate(CLI::App& app, Context& context);
 void define_gc(CLI::App& app, Context& context);
 void define_generate(CLI::App& app, Context& context);
 void define_history(CLI::App& app, Context& context);

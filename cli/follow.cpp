@@ -4,6 +4,7 @@
 #include <ostream>
 #include <thread>
 
+#include "cli/progress.h"
 #include "cli/text.h"
 #include "daemon/api/wire.h"
 
@@ -14,55 +15,32 @@ using namespace std::chrono_literals;
 using Monotonic = std::chrono::steady_clock;
 
 constexpr auto kPoll = 300ms;
-constexpr auto kQuietLine = 5s;  // between two lines of a log
 
 api::JobInfo job_now(const Client& client, std::int64_t id) {
   return api::decode_answer<api::JobAnswer>(client.get("jobs/" + std::to_string(id))).job;
 }
 
-std::string bar(int step, int steps) {
-  constexpr int kWidth = 24;
-  const int full = steps > 0 ? std::clamp(kWidth * step / steps, 0, kWidth) : 0;
-  return "[" + std::string(static_cast<std::size_t>(full), '#') +
-         std::string(static_cast<std::size_t>(kWidth - full), '.') + "]";
-}
-
 // Draws, or says, or prints; nothing twice.
 class Display {
  public:
-  Display(const Context& context, Show show) : context_(context), show_(show) {}
-  ~Display() { clear(); }
-  Display(const Display&) = delete;
-  Display& operator=(const Display&) = delete;
-
+  Display(const Context& context, Show show) : context_(context), show_(show), progress_(context) {}
   void update(const api::JobInfo& job) {
     if (show_ == Show::nothing) return;
     const std::string line = show_ == Show::events ? api::encode(api::JobAnswer{job}).dump() : progress_line(job);
-    if (line == last_) return;
-    if (show_ == Show::events) {
+    if (show_ == Show::progress) {
+      progress_.say(line, job.state != state_);
+    } else if (line != last_) {
       context_.out << line << std::endl;
-    } else if (context_.terminal) {
-      context_.err << "\r" << line << "\x1b[K" << std::flush;
-      drawn_ = true;
-    } else {
-      const auto now = Monotonic::now();
-      if (job.state == state_ && now - said_ < kQuietLine) return;
-      said_ = now;
-      context_.err << line << std::endl;
     }
     state_ = job.state;
     last_ = line;
   }
 
  private:
-  void clear() {
-    if (drawn_) context_.err << "\r\x1b[K" << std::flush;
-  }
   const Context& context_;
   const Show show_;
+  ProgressLine progress_;
   std::string last_, state_;
-  Monotonic::time_point said_{};
-  bool drawn_ = false;
 };
 
 }  // namespace
@@ -93,8 +71,8 @@ std::string progress_line(const api::JobInfo& job) {
   if (job.state != "running") return line + printable(job.state);
   if (job.progress.steps == 0)
     return line + (job.progress.message.empty() ? "starting" : printable(job.progress.message));
-  line += bar(job.progress.step, job.progress.steps) + " step " + std::to_string(job.progress.step) + "/" +
-          std::to_string(job.progress.steps);
+  line += progress_bar(static_cast<double>(job.progress.step) / job.progress.steps) + " step " +
+          std::to_string(job.progress.step) + "/" + std::to_string(job.progress.steps);
   if (job.progress.loss) line += ", loss " + human_number(*job.progress.loss);
   if (job.progress.eta_s && *job.progress.eta_s >= 0) line += ", " + human_seconds(*job.progress.eta_s) + " left";
   return line;

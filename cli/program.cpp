@@ -114,7 +114,7 @@ int run_conceptctl(const std::vector<std::string>& arguments, std::ostream& out,
         define_generate, define_rollback, define_pin,     define_unpin,   define_promote, define_alias,  define_diff,
         define_rm,       define_undelete, define_pause,   define_resume,  define_token,   define_status, define_doctor,
         define_jobs,     define_audit,    define_verify,  define_gc,      define_backup,  define_export, define_import,
-        define_pack,     define_version,  define_nightly, define_report})
+        define_evaluate, define_pack,     define_version, define_nightly, define_report})
     define(app, context);
   app.footer(kFooter);  // now, or every command would inherit it
   context.json = asks_for_json(arguments);

@@ -6,6 +6,7 @@
 #include "daemon/access.h"
 #include "daemon/access_config.h"
 #include "daemon/confine.h"
+#include "daemon/evaluations.h"
 #include "daemon/generation_service.h"
 #include "daemon/http_server.h"
 #include "daemon/job_runner.h"
@@ -51,20 +52,20 @@ void Daemon::start() {
   live_->now();
   generation_ = std::make_unique<GenerationService>(
       *model_, GenerationLimits{.queue_max = config_.queue_max, .batch_max = config_.batch_max});
+  const TaskSettings task{.must_give_way = [this] { return generation_->is_busy(); }, .stall_s = config_.stall_s};
   const int learn_threads = config_.learn_threads > 0 ? config_.learn_threads : config_.threads;
-  nights_ = std::make_unique<Nights>(
-      *registry_, *model_, *live_, clock_,
-      NightSettings{.what = config_.night,
-                    .window = learning_window(config_.window),
-                    .catch_up = config_.window.catch_up,
-                    .learning_waits = config_.learn_when == "window",
-                    .worker_command = parts_.worker_command,
-                    .threads = learn_threads,
-                    .memory_bytes_max = std::int64_t{config_.learn_memory_mb} << 20,
-                    .consolidates = parts_.consolidates,
-                    .task = {.must_give_way = [this] { return generation_->is_busy(); }, .stall_s = config_.stall_s},
-                    .wake_learning = [this] { runner_->wake(); },
-                    .poll = parts_.night_poll});
+  nights_ = std::make_unique<Nights>(*registry_, *model_, *live_, clock_,
+                                     NightSettings{.what = config_.night,
+                                                   .window = learning_window(config_.window),
+                                                   .catch_up = config_.window.catch_up,
+                                                   .learning_waits = config_.learn_when == "window",
+                                                   .worker_command = parts_.worker_command,
+                                                   .threads = learn_threads,
+                                                   .memory_bytes_max = std::int64_t{config_.learn_memory_mb} << 20,
+                                                   .consolidates = parts_.consolidates,
+                                                   .task = task,
+                                                   .wake_learning = [this] { runner_->wake(); },
+                                                   .poll = parts_.night_poll});
   runner_ = std::make_unique<JobRunner>(*registry_, *model_, *live_,
                                         RunnerSettings{.worker_command = parts_.worker_command,
                                                        .gate = config_.gate,
@@ -74,6 +75,12 @@ void Daemon::start() {
                                                        .must_give_way = [this] { return generation_->is_busy(); },
                                                        .may_learn = [this] { return nights_->may_learn(); },
                                                        .collecting_night = [this] { return nights_->collecting(); }});
+  evaluations_ =
+      std::make_unique<Evaluations>(*registry_, *model_,
+                                    EvaluationSettings{.worker_command = parts_.worker_command,
+                                                       .threads = learn_threads,
+                                                       .memory_bytes_max = std::int64_t{config_.learn_memory_mb} << 20,
+                                                       .task = task});
   metrics_ = std::make_unique<Metrics>();
   routes_ = std::make_unique<Routes>(Services{.config = config_,
                                               .clock = clock_,
@@ -82,6 +89,7 @@ void Daemon::start() {
                                               .live = *live_,
                                               .generation = *generation_,
                                               .nights = *nights_,
+                                              .evaluations = *evaluations_,
                                               .runner = *runner_,
                                               .decoder = decoder_,
                                               .metrics = *metrics_,
@@ -103,6 +111,7 @@ void Daemon::start() {
   }
   runner_->start();
   nights_->start();
+  evaluations_->start();
   spdlog::info("photos are decoded by {}, {}", decoder_.command.front(), confinement());
   spdlog::info("conceptd {} listens on {}; base {} {}, state {} with {} concepts", CONCEPTD_VERSION,
                config_.socket.string(), model_->facts().name, model_->facts().fingerprint.substr(0, 12),
@@ -125,6 +134,7 @@ void Daemon::reload() {
 void Daemon::stop() {
   if (server_) server_->stop_accepting();
   if (nights_) nights_->stop();
+  if (evaluations_) evaluations_->stop();
   if (runner_) runner_->stop();
   if (generation_) generation_->stop();
   if (server_) server_->stop(5s);
@@ -132,6 +142,7 @@ void Daemon::stop() {
   access_.reset();
   routes_.reset();
   metrics_.reset();
+  evaluations_.reset();
   runner_.reset();
   nights_.reset();
   generation_.reset();

@@ -19,6 +19,7 @@ class Registry;
 namespace conceptd::daemon {
 
 class Access;
+class Evaluations;
 class GenerationService;
 class JobRunner;
 class LiveStates;
@@ -63,6 +64,7 @@ class Daemon {
   std::unique_ptr<GenerationService> generation_;
   std::unique_ptr<Nights> nights_;
   std::unique_ptr<JobRunner> runner_;
+  std::unique_ptr<Evaluations> evaluations_;
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<Routes> routes_;
   std::unique_ptr<Access> access_;

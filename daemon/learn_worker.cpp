@@ -58,6 +58,7 @@ FromWorker answer(const ToWorker& order, const WorkerTasks& tasks, const WorkerV
   try {
     if (const auto* learn = std::get_if<LearnOrder>(&order)) return run(tasks.learn, *learn);
     if (const auto* probe = std::get_if<ProbeOrder>(&order)) return run(tasks.probe, *probe);
+    if (const auto* evaluate = std::get_if<EvaluateOrder>(&order)) return run(tasks.evaluate, *evaluate);
     return run(tasks.consolidate, std::get<ConsolidateOrder>(order));
   } catch (const Hopeless& error) {
     return failure(error.code(), error.what(), error.field(), true);

@@ -20,6 +20,7 @@ struct WorkerVoice {
 };
 using Learn = std::function<WorkerResult(const LearnOrder& order, const WorkerVoice& voice)>;
 using Probe = std::function<WorkerProbe(const ProbeOrder& order, const WorkerVoice& voice)>;
+using Evaluate = std::function<WorkerEvaluation(const EvaluateOrder& order, const WorkerVoice& voice)>;
 using Consolidate = std::function<WorkerResult(const ConsolidateOrder& order, const WorkerVoice& voice)>;
 
 // What a worker can do. Without consolidate a night says that there is none; the daemon is told with
@@ -28,6 +29,7 @@ struct WorkerTasks {
   Learn learn{};
   Probe probe{};
   Consolidate consolidate{};
+  Evaluate evaluate{};
 };
 
 // Learning failed in a way that another attempt would repeat.

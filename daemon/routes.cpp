@@ -62,6 +62,7 @@ constexpr Endpoint kEndpoints[] = {
     {"GET", "concepts/{}", Role::viewer, [](S s, R, Id id) { return show_concept(s, id); }},
     {"GET", "concepts/{}/history", Role::viewer, [](S s, R, Id id) { return concept_history(s, id); }},
     {"POST", "concepts/{}/learn", Role::creator, [](S s, R r, Id id) { return learn_again(s, r, id); }},
+    {"POST", "concepts/{}/evaluate", Role::creator, [](S s, R r, Id id) { return evaluate_concept(s, r, id); }},
     {"POST", "concepts/{}/rollback", Role::operator_, [](S s, R r, Id id) { return roll_back(s, r, id); }},
     {"POST", "concepts/{}/pin", Role::operator_, [](S s, R r, Id id) { return pin_concept(s, r, id); }},
     {"POST", "concepts/{}/unpin", Role::operator_, [](S s, R r, Id id) { return unpin_concept(s, r, id); }},
@@ -87,6 +88,9 @@ constexpr Endpoint kEndpoints[] = {
     {"GET", "jobs/{}", Role::viewer, [](S s, R, Id id) { return show_job(s, id); }},
     {"POST", "jobs/{}/cancel", Role::creator, [](S s, R r, Id id) { return cancel_job(s, r, id); }},
     {"GET", "jobs/{}/preview.png", Role::viewer, [](S s, R, Id id) { return job_preview(s, id); }},
+    {"GET", "evaluations/{}", Role::viewer, [](S s, R, Id id) { return show_evaluation(s, id); }},
+    {"GET", "evaluations/{}/sheet.png", Role::viewer, [](S s, R, Id id) { return evaluation_sheet(s, id); }},
+    {"POST", "evaluations/{}/cancel", Role::creator, [](S s, R r, Id id) { return cancel_evaluation(s, r, id); }},
     {"POST", "generate", Role::creator, nullptr, &generate},
     {"POST", "learning/{}", Role::operator_, [](S s, R r, Id id) { return switch_learning(s, r, id); }},
     {"GET", "nights", Role::viewer, [](S s, R r, Id) { return list_nights(s, r); }},
@@ -101,7 +105,8 @@ constexpr Endpoint kEndpoints[] = {
 
 // Whether the answer is kept for a request that comes again. Not of what changes nothing, nor of what holds a secret.
 bool is_kept(const Endpoint& endpoint) {
-  constexpr std::string_view kAnsweredAnew[] = {"generate", "verify", "export", "tokens", "tokens/{}/revoke"};
+  constexpr std::string_view kAnsweredAnew[] = {
+      "generate", "verify", "export", "tokens", "tokens/{}/revoke", "concepts/{}/evaluate", "evaluations/{}/cancel"};
   return endpoint.method == "POST" &&
          std::find(std::begin(kAnsweredAnew), std::end(kAnsweredAnew), endpoint.pattern) == std::end(kAnsweredAnew);
 }

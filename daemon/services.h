@@ -10,6 +10,7 @@
 
 namespace conceptd::daemon {
 
+class Evaluations;
 class Metrics;
 class Nights;
 struct DecoderSettings;
@@ -22,6 +23,7 @@ struct Services {
   LiveStates& live;
   GenerationService& generation;
   Nights& nights;
+  Evaluations& evaluations;
   JobRunner& runner;
   const DecoderSettings& decoder;
   Metrics& metrics;

@@ -4,6 +4,7 @@
 #include "core/json.h"
 #include "daemon/tensor_picture.h"
 #include "daemon/torch_consolidation.h"
+#include "daemon/torch_evaluation.h"
 #include "diffusion/runtime.h"
 #include "learner/gate/gate.h"
 #include "learner/learner.h"
@@ -76,7 +77,8 @@ WorkerTasks torch_tasks() {
   const auto prober = std::make_shared<Prober>();
   return {.learn = learn_with_torch,
           .probe = [prober](const ProbeOrder& order, const WorkerVoice& voice) { return prober->run(order, voice); },
-          .consolidate = consolidate_with_torch};
+          .consolidate = consolidate_with_torch,
+          .evaluate = evaluate_with_torch};
 }
 
 WorkerResult learn_with_torch(const LearnOrder& order, const WorkerVoice& voice) {

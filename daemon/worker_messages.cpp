@@ -72,6 +72,18 @@ void serialize(Archive& archive, ConsolidateOrder& m) {
 }
 
 template <typename Archive>
+void serialize(Archive& archive, EvaluateOrder& m) {
+  archive(m.seeds, m.threads, m.memory_bytes_max);
+  texts(archive, m.name, m.class_word, m.delta, m.words, m.base_folder, m.base_fingerprint, m.dtype);
+  texts_of(archive, m.photos), texts_of(archive, m.prompts);
+}
+
+template <typename Archive>
+void serialize(Archive& archive, WorkerEvaluation& m) {
+  texts(archive, m.measures, m.sheet_png);
+}
+
+template <typename Archive>
 void serialize(Archive& archive, WorkerProbe& m) {
   archive(m.count, m.identity, m.fidelity);
   texts(archive, m.pictures, m.conditions);

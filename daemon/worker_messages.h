@@ -54,9 +54,25 @@ struct ConsolidateOrder {
   std::int64_t memory_bytes_max = 0;
 };
 
+// Measure what a version draws, beside what the base draws without it.
+struct EvaluateOrder {
+  std::string name{};
+  std::string class_word{};
+  std::string delta{};
+  std::vector<std::string> photos{};   // empty: it was learnt elsewhere
+  std::string words{};                 // empty: none
+  std::vector<std::string> prompts{};  // empty: the gate's
+  std::int32_t seeds = 0;
+  std::string base_folder{};
+  std::string base_fingerprint{};
+  std::string dtype{};
+  std::int32_t threads = 0;
+  std::int64_t memory_bytes_max = 0;
+};
+
 enum class Control : std::uint8_t { pause, resume, cancel };
 
-using ToWorker = std::variant<LearnOrder, Control, ProbeOrder, ConsolidateOrder>;
+using ToWorker = std::variant<LearnOrder, Control, ProbeOrder, ConsolidateOrder, EvaluateOrder>;
 
 struct WorkerProgress {
   std::int64_t step = 0;
@@ -97,8 +113,13 @@ struct WorkerProbe {
   double fidelity = 0;
 };
 
-using FromWorker =
-    std::variant<WorkerProgress, WorkerPreview, WorkerCheckpoint, WorkerResult, WorkerFailure, WorkerProbe>;
+struct WorkerEvaluation {
+  std::string measures{};  // JSON of api::EvaluationMeasures
+  std::string sheet_png{};
+};
+
+using FromWorker = std::variant<WorkerProgress, WorkerPreview, WorkerCheckpoint, WorkerResult, WorkerFailure,
+                                WorkerProbe, WorkerEvaluation>;
 
 std::string pack(const ToWorker& message);
 std::string pack(const FromWorker& message);

@@ -52,8 +52,11 @@ FromWorker ask_worker(WorkerProcess& worker, const ToWorker& order, const TaskSe
     if (!bytes) continue;
     FromWorker said = unpack_from_worker(*bytes);
     if (const auto* failed = std::get_if<WorkerFailure>(&said)) rethrow(*failed);
-    if (std::holds_alternative<WorkerResult>(said) || std::holds_alternative<WorkerProbe>(said)) return said;
-    if (const auto* step = std::get_if<WorkerProgress>(&said); step && settings.progress) settings.progress(*step);
+    if (const auto* step = std::get_if<WorkerProgress>(&said)) {
+      if (settings.progress) settings.progress(*step);
+    } else if (!std::holds_alternative<WorkerPreview>(said) && !std::holds_alternative<WorkerCheckpoint>(said)) {
+      return said;
+    }
   }
 }
 

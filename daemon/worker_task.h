@@ -46,8 +46,8 @@ struct TaskSettings {
   int stall_s = 900;
 };
 
-// The worker's last word: a WorkerResult or a WorkerProbe. Error as the worker says in a WorkerFailure;
-// Error{unavailable} if it is gone or says nothing.
+// The worker's last word: a WorkerResult, a WorkerProbe or a WorkerEvaluation. Error as the worker says in a
+// WorkerFailure; Error{unavailable} if it is gone or says nothing.
 FromWorker ask_worker(WorkerProcess& worker, const ToWorker& order, const TaskSettings& settings);
 
 // What a WorkerFailure means here. Never returns.

@@ -65,6 +65,15 @@ TokenCovariance TokenCovariance::of(const ModelBundle& bundle) {
   return TokenCovariance(covariance, own);
 }
 
+std::optional<TokenCovariance> TokenCovariance::if_any(const ModelBundle& bundle) {
+  try {
+    return of(bundle);
+  } catch (const Error& error) {
+    if (error.code() != Code::unavailable) throw;
+    return std::nullopt;
+  }
+}
+
 void TokenCovariance::save(const fs::path& base_folder) const {
   fs::create_directories(path_in(base_folder).parent_path());
   StringMap notes{{"rows", "all positions"}};

@@ -5,6 +5,7 @@
 // (perfusion's ALL77; OPEN in the paper). Accumulated, factored and solved in fp64. Legend: c context width.
 #pragma once
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,8 @@ class TokenCovariance {
   // Of the folder the bundle was loaded from. Error{unavailable} says how to make one; Error{conflict} if it is another
   // text encoder's.
   static TokenCovariance of(const ModelBundle& bundle);
+  // Methods that need none work on a base without one.
+  static std::optional<TokenCovariance> if_any(const ModelBundle& bundle);
   // (c, c), symmetric positive definite; of the text encoder with this parameter_digest, all zero: not stated.
   explicit TokenCovariance(const Tensor& covariance, const Digest& text_encoder = {});
 

@@ -271,6 +271,29 @@ CONCEPTD_WIRE(HoldNight) { field("until", v.until, {.min = 5, .max = 5}); }
 CONCEPTD_WIRE(NightAnswer) { field("night", v.night), field("joined", v.joined); }
 CONCEPTD_WIRE(NightList) { field("nights", v.nights); }
 
+CONCEPTD_WIRE(EvaluateConcept) {
+  field("version", v.version, kName), field("prompts", v.prompts, {.max = kEvaluatedPromptsMax});
+  field("seeds", v.seeds, {.min = 1, .max = kEvaluatedSeedsMax}), field("words", v.words, {.max = kPromptBytesMax});
+}
+
+CONCEPTD_WIRE(EvaluatedWay) {
+  field("way", v.way), field("likeness", v.likeness), field("fit", v.fit), field("diversity", v.diversity);
+  field("copy_distance", v.copy_distance), field("wasserstein", v.wasserstein);
+}
+
+CONCEPTD_WIRE(EvaluationMeasures) {
+  field("prompts", v.prompts), field("ways", v.ways), field("unnamed_divergence", v.unnamed_divergence);
+  field("seconds", v.seconds);
+}
+
+CONCEPTD_WIRE(EvaluationInfo) {
+  field("id", v.id), field("name", v.name), field("version", v.version), field("class", v.class_word);
+  field("seeds", v.seeds), field("words", v.words), field("actor", v.actor), field("state", v.state);
+  field("done", v.done), field("eta_s", v.eta_s), field("error", v.error), field("measures", v.measures);
+}
+
+CONCEPTD_WIRE(EvaluationAnswer) { field("evaluation", v.evaluation); }
+
 CONCEPTD_WIRE(Status) {
   field("release", v.release), field("started_at", v.started_at), field("uptime_s", v.uptime_s), field("pid", v.pid);
   field("socket", v.socket), field("data_dir", v.data_dir), field("disk_free_bytes", v.disk_free_bytes);
@@ -352,6 +375,10 @@ CONCEPTD_REQUEST(HoldNight)
 CONCEPTD_ANSWER(NightInfo)
 CONCEPTD_ANSWER(NightAnswer)
 CONCEPTD_ANSWER(NightList)
+CONCEPTD_REQUEST(EvaluateConcept)
+CONCEPTD_ANSWER(EvaluationMeasures)
+CONCEPTD_ANSWER(EvaluationInfo)
+CONCEPTD_ANSWER(EvaluationAnswer)
 CONCEPTD_REQUEST(CreateToken)
 CONCEPTD_REQUEST(RevokeToken)
 CONCEPTD_ANSWER(ErrorBody)

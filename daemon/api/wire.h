@@ -6,6 +6,7 @@
 #include "core/json.h"
 #include "daemon/api/concepts.h"
 #include "daemon/api/errors.h"
+#include "daemon/api/evaluations.h"
 #include "daemon/api/generate.h"
 #include "daemon/api/jobs.h"
 #include "daemon/api/nights.h"
@@ -19,7 +20,7 @@ namespace conceptd::api {
 template <typename T>
 Json encode(const T& value);
 
-// AddConcept, LearnAgain, RollBack, GenerateRequest, and the requests of tokens.h and upkeep.h.
+// AddConcept, LearnAgain, RollBack, EvaluateConcept, GenerateRequest, and the requests of tokens.h and upkeep.h.
 template <typename T>
 T decode_request(const Json& json);
 

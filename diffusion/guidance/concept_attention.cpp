@@ -75,7 +75,7 @@ Tensor ConceptAttention::guided(const Tensor& latents, const Step& step, double 
   }
   const auto gradient = torch::autograd::grad({loss}, {leaf})[0];
   const torch::NoGradGuard no_grad;
-  return latents - size * gradient.nan_to_num(0, 0, 0);
+  return latents - size * gradient.nan_to_num(0, 0, 0);  // where it is no number it guides nowhere
 }
 
 void ConceptAttention::before_step(Step& step) {

@@ -128,7 +128,7 @@ void report_methods(diffusion::ModelBundle& bundle, diffusion::ModelBundle& exac
                   {"base", bundle.fingerprint.hex()}};
   Results results(plan.out, Digest::of(told.dump()).short_hex());
   constexpr int64_t kFisherPrompts = 16, kFisherTimes = 10;
-  std::optional<FisherPlan> fisher;
+  std::optional<learner::FisherPlan> fisher;
   for (int64_t c = plan.first; c < plan.first + plan.concepts; ++c) {
     HeldOutCase held(c, plan.photos);
     std::optional<Bench> bench;
@@ -161,7 +161,7 @@ void report_methods(diffusion::ModelBundle& bundle, diffusion::ModelBundle& exac
         auto entry = on.measured(name, on.drawn("<" + held.name + ">", edits, drawn_so));
         entry["seconds"] = learnt.seconds, entry["passes"] = learnt.passes;  // NaN is kept as null
         entry["bytes"] = diffusion::delta_bytes(learnt.delta, torch::kHalf).size();
-        if (!fisher) fisher.emplace(exact, kFisherPrompts, kFisherTimes, drawing);
+        if (!fisher) fisher.emplace(fisher_plan(exact, kFisherPrompts, kFisherTimes, drawing));
         entry["fisher"] = fisher->divergence(edits);
         return entry;
       });

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 
-#include "diffusion/prompt.h"
-#include "diffusion/text_to_image.h"
-#include "learner/evaluate/wasserstein.h"
-#include "learner/gate/copy_distance.h"
+#include "learner/measures/copy_distance.h"
+#include "learner/measures/diversity.h"
+#include "learner/measures/wasserstein.h"
 #include "learner/pretrain/scenes.h"
 #include "learner/pretrain/stages.h"
 #include "learner/template.h"
@@ -18,15 +17,6 @@ constexpr std::uint64_t kFisherSeed = 0xf15e;
 
 std::string phrase(int background) {
   return std::string(world::background_phrases()[static_cast<std::size_t>(background)]);
-}
-
-// Of pairs of seeds of one prompt.
-double diversity(const Tensor& towers, int64_t prompts, int64_t seeds) {
-  if (seeds < 2) return 0;
-  const auto each = towers.slice(0, 0, prompts * seeds).view({prompts, seeds, -1});
-  const auto cosines = torch::bmm(each, each.transpose(1, 2)).sum().item<double>();
-  const auto n = static_cast<double>(prompts * seeds);
-  return 1 - (cosines - n) / (n * static_cast<double>(seeds - 1));
 }
 }  // namespace
 
@@ -82,43 +72,26 @@ nlohmann::json measure_trial(Evaluator& judge, const HeldOutCase& held, const st
   out["fidelity"] = judge.towers.fit(towers, captions);
   out["image_tower"] =
       torch::matmul(towers.slice(0, 0, alone.size(0)), references.renders.towers.t()).mean().item<double>();
-  out["diversity"] = diversity(towers, kTrialPromptsAlone, seeds);
+  out["diversity"] = seeds < 2 ? 0. : learner::diversity(towers.slice(0, 0, kTrialPromptsAlone * seeds), seeds);
   out["copy_distance"] = copies.distance.mean().item<double>();
-  if (references.plain_towers.defined()) out["wasserstein"] = empirical_wasserstein(towers, references.plain_towers);
+  if (references.plain_towers.defined())
+    out["wasserstein"] = learner::empirical_wasserstein(towers, references.plain_towers);
   return out;
 }
 
-FisherPlan::FisherPlan(diffusion::ModelBundle& bundle, int64_t prompts, int64_t timesteps, const Drawing& drawing)
-    : bundle_(bundle) {
-  torch::NoGradGuard frozen;
+learner::FisherPlan fisher_plan(diffusion::ModelBundle& bundle, int64_t prompts, int64_t timesteps,
+                                const Drawing& drawing) {
+  learner::FisherPlanSettings settings{.prompts = {},
+                                       .timesteps = timesteps,
+                                       .picture_steps = drawing.steps,
+                                       .guidance = drawing.guidance,
+                                       .seed = kFisherSeed};
   auto random = pretrain::task_random(kFisherSeed, 0, 0);
-  while (static_cast<int64_t>(prompts_.size()) < prompts) {
+  while (static_cast<int64_t>(settings.prompts.size()) < prompts) {
     const auto scene = world::sample_scene(random, {});
-    prompts_.push_back(world::caption(scene, random));
+    settings.prompts.push_back(world::caption(scene, random));
   }
-  const auto nothing = diffusion::prepare_prompt(bundle, "").context;
-  diffusion::TextToImageRequest request{.steps = drawing.steps};
-  for (std::size_t k = 0; k < prompts_.size(); ++k)
-    request.rows.push_back({.context = diffusion::prepare_prompt(bundle, prompts_[k]).context,
-                            .negative_context = nothing,
-                            .seed = kFisherSeed + k,
-                            .guidance = drawing.guidance});
-  diffusion::Steering steering;
-  originals_ = diffusion::denoise(bundle, request, steering);
-  const auto schedule = diffusion::NoiseSchedule::from_json(bundle.scheduler_config);
-  draws_ = fisher_draws(prompts, timesteps, originals_.sizes().slice(1), schedule, kFisherSeed);
-  std::vector<FisherRow> rows;
-  for (std::size_t k = 0; k < prompts_.size(); ++k)
-    rows.push_back(fisher_row(bundle, prompts_[k], nullptr, originals_[static_cast<int64_t>(k)]));
-  frozen_ = frozen_predictions(bundle, rows, draws_);
-}
-
-double FisherPlan::divergence(const std::shared_ptr<const diffusion::EditSet>& edits) const {
-  torch::NoGradGuard frozen;
-  std::vector<FisherRow> rows;
-  for (std::size_t k = 0; k < prompts_.size(); ++k)
-    rows.push_back(fisher_row(bundle_, prompts_[k], edits, originals_[static_cast<int64_t>(k)]));
-  return latent_fisher_divergence(bundle_, rows, draws_, frozen_).mean;
+  return {bundle, std::move(settings)};
 }
 
 }  // namespace conceptd::evaluate

@@ -1,5 +1,5 @@
 // One thing, asked for in one way, on the bench: twenty prompts, some seeds each, every measure. A way is a learner
-// with settings, or words alone. Legend: b pictures (prompts by seeds), t prompts, r rows of the Fisher plan.
+// with settings, or words alone. Legend: b pictures (prompts by seeds), t prompts.
 #pragma once
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "learner/evaluate/fisher_divergence.h"
 #include "learner/evaluate/held_out.h"
 #include "learner/evaluate/reports.h"
+#include "learner/measures/fisher_plan.h"
 
 namespace conceptd::evaluate {
 
@@ -37,19 +37,9 @@ struct TrialReferences {
 nlohmann::json measure_trial(Evaluator& judge, const HeldOutCase& held, const std::vector<TrialPrompt>& prompts,
                              const Tensor& pictures, int64_t seeds, const TrialReferences& references);
 
-// Captions of the world, which name no concept, drawn by the base; the same for all ways and things.
-class FisherPlan {
- public:
-  // bundle: open in fp32, alive as long as this.
-  FisherPlan(diffusion::ModelBundle& bundle, int64_t prompts, int64_t timesteps, const Drawing& drawing);
-  double divergence(const std::shared_ptr<const diffusion::EditSet>& edits) const;
-
- private:
-  diffusion::ModelBundle& bundle_;
-  std::vector<std::string> prompts_;
-  Tensor originals_;  // (r, channels, s, s)
-  FisherDraws draws_;
-  Tensor frozen_;
-};
+// Captions of the world, which name no concept, drawn by the base; the same for all ways and things. bundle: open in
+// fp32, alive as long as the plan.
+learner::FisherPlan fisher_plan(diffusion::ModelBundle& bundle, int64_t prompts, int64_t timesteps,
+                                const Drawing& drawing);
 
 }  // namespace conceptd::evaluate

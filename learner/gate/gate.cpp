@@ -7,53 +7,16 @@
 #include "core/error.h"
 #include "core/file_io.h"
 #include "diffusion/config_reader.h"
-#include "diffusion/prompt.h"
-#include "diffusion/text_to_image.h"
 #include "diffusion/token_covariance.h"
-#include "learner/before_step.h"
-#include "learner/gate/copy_distance.h"
+#include "learner/measures/copy_distance.h"
+#include "learner/probe_pictures.h"
 #include "learner/template.h"
-#include "learner/workers.h"
 
 namespace conceptd::learner {
 namespace {
 
-// (b, 3, side, side), prompts by seeds. The seeds of one prompt are one batch, whatever the number of threads.
-Tensor probe_pictures(diffusion::ModelBundle& bundle, const GateSettings& asked, const std::string& words,
-                      const std::shared_ptr<const diffusion::EditSet>& edits, std::uint64_t first_seed,
-                      const std::function<void()>& before_step) {
-  torch::NoGradGuard frozen;
-  BeforeStep steering(before_step);
-  const auto nothing = diffusion::prepare_prompt(bundle, "").context;
-  std::vector<diffusion::PreparedPrompt> prompts;
-  for (const auto& text : asked.prompts)
-    prompts.push_back(diffusion::prepare_prompt(bundle, filled(text, words), edits));
-  std::vector<Tensor> pictures(prompts.size());
-  Workers workers(at::get_num_threads());
-  workers.run(static_cast<int>(prompts.size()), [&](int, int task) {
-    torch::NoGradGuard in_this_thread;
-    const auto& prompt = prompts[static_cast<std::size_t>(task)];
-    diffusion::TextToImageRequest request{.rows = {}, .steps = bundle.defaults.steps};
-    for (int64_t k = 0; k < asked.seeds; ++k)
-      request.rows.push_back({.context = prompt.context,
-                              .negative_context = nothing,
-                              .edits = prompt.edits,
-                              .seed = first_seed + static_cast<std::uint64_t>(k),
-                              .guidance = bundle.defaults.guidance});
-    pictures[static_cast<std::size_t>(task)] =
-        diffusion::decode_latents(bundle, diffusion::denoise(bundle, request, steering));
-  });
-  return torch::cat(pictures);
-}
-
-// Methods that need none work on a base without one.
-std::optional<diffusion::TokenCovariance> covariance_of(const diffusion::ModelBundle& bundle) {
-  try {
-    return diffusion::TokenCovariance::of(bundle);
-  } catch (const Error& error) {
-    if (error.code() != Code::unavailable) throw;
-    return std::nullopt;
-  }
+ProbePlan plan_of(const GateSettings& asked, const GateOrder& order, std::uint64_t first_seed = 1) {
+  return {.prompts = asked.prompts, .seeds = asked.seeds, .first_seed = first_seed, .before_step = order.before_step};
 }
 
 bool is_a_number(const GateMeasures& measures) {
@@ -125,7 +88,7 @@ std::optional<Gate> Gate::open(const diffusion::ModelBundle& bundle) {
 
 GateMeasures Gate::measure(diffusion::ModelBundle& bundle, const GateOrder& order, const std::string& words,
                            const std::shared_ptr<const diffusion::EditSet>& edits, std::uint64_t first_seed) {
-  return judged(probe_pictures(bundle, asked_, words, edits, first_seed, order.before_step), order);
+  return judged(probe_pictures(bundle, plan_of(asked_, order, first_seed), words, edits), order);
 }
 
 GateMeasures Gate::judged(const Tensor& pictures, const GateOrder& order) {
@@ -142,12 +105,11 @@ GateMeasures Gate::judged(const Tensor& pictures, const GateOrder& order) {
 }
 
 GateProbe Gate::probe(diffusion::ModelBundle& bundle, const GateOrder& order) {
-  const auto covariance = covariance_of(bundle);
+  const auto covariance = diffusion::TokenCovariance::if_any(bundle);
   const auto base = diffusion::DeltaBase::of(bundle, covariance ? &*covariance : nullptr);
   const auto edits = std::make_shared<const diffusion::EditSet>(diffusion::delta_edits(order.candidate, base));
-  const auto pictures = probe_pictures(bundle, asked_, order.candidate.placeholder, edits, 1, order.before_step)
-                            .to(torch::kFloat)
-                            .contiguous();
+  const auto pictures =
+      probe_pictures(bundle, plan_of(asked_, order), order.candidate.placeholder, edits).to(torch::kFloat).contiguous();
   std::string drawn = std::to_string(asked_.seeds) + " " + std::to_string(bundle.defaults.steps) + " " +
                       std::to_string(bundle.defaults.guidance);
   for (const auto& prompt : asked_.prompts) drawn += "\n" + prompt;
@@ -158,7 +120,7 @@ GateProbe Gate::probe(diffusion::ModelBundle& bundle, const GateOrder& order) {
 }
 
 GateReport Gate::run(diffusion::ModelBundle& bundle, const GateOrder& order) {
-  const auto covariance = covariance_of(bundle);
+  const auto covariance = diffusion::TokenCovariance::if_any(bundle);
   const auto base = diffusion::DeltaBase::of(bundle, covariance ? &*covariance : nullptr);
   const auto measure_delta = [&](const diffusion::Delta& delta) {
     const auto edits = std::make_shared<const diffusion::EditSet>(diffusion::delta_edits(delta, base));

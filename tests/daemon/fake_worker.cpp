@@ -16,6 +16,7 @@
 
 #include "core/digest.h"
 #include "core/error.h"
+#include "daemon/api/wire.h"
 #include "daemon/learn_worker.h"
 
 namespace conceptd::daemon {
@@ -106,12 +107,29 @@ WorkerResult pretend_to_consolidate(const ConsolidateOrder& order, const WorkerV
           .verdict_reason = is_there("refuse-all") ? order.names.front() + " lost too much" : "all hold"};
 }
 
+// The file die-NAME kills the worker once, slow-NAME makes it take its time.
+WorkerEvaluation pretend_to_evaluate(const EvaluateOrder& order, const WorkerVoice& voice) {
+  require_base(order, fingerprint_of_base());
+  for (int step = 0; step < (is_there("slow-" + order.name) ? 3000 : 2); ++step) {
+    voice.step({.step = 1, .steps = 2, .eta_s = 1}, nullptr);
+    if (is_there("die-" + order.name) && first_time("died-" + order.name)) ::kill(::getpid(), SIGKILL);
+    std::this_thread::sleep_for(10ms);
+  }
+  api::EvaluationMeasures measures{.prompts = order.prompts};
+  measures.ways.push_back({.way = "concept", .likeness = .5, .fit = .6, .diversity = .1});
+  if (!order.words.empty()) measures.ways.push_back({.way = "words", .fit = .625});
+  const picture::Picture sheet{.width = 1, .height = 1, .rgb = {1, 2, 3}};
+  return {.measures = api::encode(measures).dump(), .sheet_png = picture::encode_png(sheet)};
+}
+
 }  // namespace
 }  // namespace conceptd::daemon
 
 int main() {
   using namespace conceptd::daemon;
   settle_worker_process(kWorkerFd);
-  return run_learn_worker(FrameChannel(kWorkerFd),
-                          {.learn = pretend, .probe = pretend_to_draw, .consolidate = pretend_to_consolidate});
+  return run_learn_worker(FrameChannel(kWorkerFd), {.learn = pretend,
+                                                    .probe = pretend_to_draw,
+                                                    .consolidate = pretend_to_consolidate,
+                                                    .evaluate = pretend_to_evaluate});
 }

@@ -1,6 +1,6 @@
 // Goal: the pairing is the cheapest there is. Method: every permutation of small problems beside it, and large ones
 // whose answer is known.
-#include "learner/evaluate/assignment.h"
+#include "learner/measures/assignment.h"
 
 #include <algorithm>
 #include <cmath>
@@ -10,7 +10,7 @@
 
 #include "tests/support/expect_error.h"
 
-namespace conceptd::evaluate {
+namespace conceptd::learner {
 namespace {
 
 double total(const std::vector<double>& cost, const std::vector<std::size_t>& columns) {
@@ -77,4 +77,4 @@ TEST(Assignment, RefusesWhatItCannotDo) {
 }
 
 }  // namespace
-}  // namespace conceptd::evaluate
+}  // namespace conceptd::learner

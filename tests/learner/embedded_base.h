@@ -1,6 +1,7 @@
 // The embedded base, loaded once for all tests of this room: real weights, so that learning is really learning. It
 // states two places and not all ten, so that guessing where photos were taken takes a third of the time.
 #pragma once
+#include "diffusion/delta.h"
 #include "diffusion/model_bundle.h"
 #include "learner/learner.h"
 #include "learner/pretrain/scenes.h"
@@ -33,6 +34,18 @@ inline LearnRequest request_for(std::size_t held_out, const nlohmann::json& sett
           .masks = {},
           .seed = 5,
           .settings = settings};
+}
+
+// A word whose row is another word's: what one would have that learnt a quite different thing.
+inline diffusion::Delta word_of(const std::string& class_word, const std::string& meaning) {
+  auto& bundle = embedded_base();
+  const auto id = bundle.tokenizer.token_ids(meaning).at(0);
+  const auto table = bundle.text_encoder->text_model->embeddings->token_embedding->weight;
+  return {.method = "textual_inversion",
+          .class_word = class_word,
+          .placeholder = "<thing-1>",
+          .base_fingerprint = bundle.fingerprint,
+          .tensors = {{diffusion::kWordTensor, table[id].detach().clone().unsqueeze(0)}}};
 }
 
 }  // namespace conceptd::learner

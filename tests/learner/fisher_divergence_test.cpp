@@ -1,6 +1,6 @@
 // Goal: the measure is the specification's number (B10.13), the same for every parametrisation, and 0 exactly where
 // nothing is read. Method: worked numbers, then edits of each kind on the embedded base at a prompt that names none.
-#include "learner/evaluate/fisher_divergence.h"
+#include "learner/measures/fisher_divergence.h"
 
 #include <functional>
 
@@ -9,12 +9,11 @@
 #include "embedded_base.h"
 #include "tests/support/expect_error.h"
 
-namespace conceptd::evaluate {
+namespace conceptd::learner {
 namespace {
 using diffusion::EditSet;
 using diffusion::NoiseSchedule;
 using diffusion::Prediction;
-using learner::embedded_base;
 
 const std::string kPrompt = "a kettle on the beach";
 
@@ -161,4 +160,4 @@ TEST(FisherDivergence, RefusesWhatItCannotMeasure) {
 }
 
 }  // namespace
-}  // namespace conceptd::evaluate
+}  // namespace conceptd::learner

@@ -3,7 +3,6 @@
 // that means something else than its class.
 #include "learner/gate/gate.h"
 
-#include "diffusion/safetensors.h"
 #include "embedded_base.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/temp_folder.h"
@@ -84,18 +83,6 @@ TEST(Judge, KnowsWhatAPictureShows) {
   const auto larger = F::interpolate(
       photos_of(20), F::InterpolateFuncOptions().size(std::vector<int64_t>{128, 128}).mode(torch::kNearest));
   EXPECT_GT((judge.of_pictures(larger) * pictures).sum(1).min().item<double>(), .9);
-}
-
-// A word whose row is another word's: what one would have that learnt a quite different thing.
-diffusion::Delta word_of(const std::string& class_word, const std::string& meaning) {
-  auto& bundle = embedded_base();
-  const auto id = bundle.tokenizer.token_ids(meaning).at(0);
-  const auto table = bundle.text_encoder->text_model->embeddings->token_embedding->weight;
-  return {.method = "textual_inversion",
-          .class_word = class_word,
-          .placeholder = "<thing-1>",
-          .base_fingerprint = bundle.fingerprint,
-          .tensors = {{diffusion::kWordTensor, table[id].detach().clone().unsqueeze(0)}}};
 }
 
 TEST(Gate, MeasuresTheSameEachTimeAndLeavesTheBaseAlone) {

@@ -64,7 +64,7 @@ TEST(Trial, MeasuresWhatIsThere) {
 }
 
 TEST(Trial, TheFisherPlanGivesNothingForNothing) {
-  const FisherPlan plan(learner::embedded_base(), 2, 2, {.steps = 2});
+  const auto plan = fisher_plan(learner::embedded_base(), 2, 2, {.steps = 2});
   EXPECT_EQ(plan.divergence(nullptr), 0);
 }
 

@@ -1,11 +1,11 @@
 // Goal: both distances are the ones that the formulas say. Method: the specification's worked numbers (B10.12), and
 // what holds for any sets.
-#include "learner/evaluate/wasserstein.h"
+#include "learner/measures/wasserstein.h"
 
-#include "learner/evaluate/assignment.h"
+#include "learner/measures/assignment.h"
 #include "tests/support/expect_error.h"
 
-namespace conceptd::evaluate {
+namespace conceptd::learner {
 namespace {
 
 Tensor column(const std::vector<double>& values) { return torch::tensor(values, torch::kDouble).unsqueeze(1); }
@@ -97,4 +97,4 @@ TEST(Wasserstein, RefusesSetsThatDoNotCompare) {
 }
 
 }  // namespace
-}  // namespace conceptd::evaluate
+}  // namespace conceptd::learner

@@ -116,6 +116,11 @@ class Person {
         ask("refused", "POST", "generate", {{"prompt", "a kettle"}, {"steps", -pick(9)}}, {"invalid"});
       else if (what < 70)
         ask("refused", "POST", "concepts", {{"name", "No Name"}}, {"invalid"});
+      else if (what < 71)
+        ask("night", "POST", "nights", Json::object(), {});
+      else if (what < 72)
+        ask("evaluate", "POST", "concepts/" + own_ + "/evaluate", {{"prompts", {"a {}"}}, {"seeds", 1}},
+            {"not_found", "conflict", "busy"});
       else
         ask("read", "GET", reading(), {}, {"not_found"});
     }
@@ -124,8 +129,9 @@ class Person {
  private:
   int pick(int count) { return static_cast<int>(random_() % static_cast<std::uint64_t>(count)); }
   std::string reading() {
-    const std::vector<std::string> all{"concepts", "jobs?limit=10", "status", "concepts/" + own_,
-                                       "concepts/" + own_ + "/history"};
+    const std::vector<std::string> all{
+        "concepts",          "jobs?limit=10", "status", "concepts/" + own_, "concepts/" + own_ + "/history",
+        "nights/last/report"};
     return all[static_cast<std::size_t>(pick(static_cast<int>(all.size())))];
   }
   Json photos() {
@@ -175,6 +181,17 @@ class Person {
   std::int64_t state_ = 0;
 };
 
+// How nights ended. One that has failed is nothing anybody expected.
+Json nights(const cli::Client& client, Seen& seen) {
+  std::map<std::string, int> by_state;
+  for (const auto& night : api::decode_answer<api::NightList>(client.get("nights?limit=1000")).nights) {
+    ++by_state[night.state];
+    if (night.state == "failed")
+      seen.surprises.push_back("night " + std::to_string(night.id) + " has failed: " + night.reason);
+  }
+  return by_state;
+}
+
 int soak(const Options& options) {
   Daemon daemon(options);
   Seen seen;
@@ -195,6 +212,7 @@ int soak(const Options& options) {
            {"newest_state", seen.newest_state.load()},
            {"rss_mb", {{"after_a_fifth", rss[rss.size() / 5]}, {"at_the_end", rss.back()}}},
            {"refusals", seen.refusals},
+           {"nights", daemon.lives() ? nights(cli::Client(daemon.socket()), seen) : Json()},
            {"unexpected", seen.surprises.size()}};
   std::size_t requests = 0;
   for (auto& [kind, all] : seen.milliseconds) {

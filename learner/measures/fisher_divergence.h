@@ -18,7 +18,7 @@
 #include "diffusion/model_bundle.h"
 #include "diffusion/schedulers/noise_schedule.h"
 
-namespace conceptd::evaluate {
+namespace conceptd::learner {
 using torch::Tensor;
 
 // One z_0 with its prompt, as the base and as the method reads it.
@@ -63,4 +63,4 @@ Tensor frozen_predictions(diffusion::ModelBundle& bundle, const std::vector<Fish
 FisherDivergence latent_fisher_divergence(diffusion::ModelBundle& bundle, const std::vector<FisherRow>& rows,
                                           const FisherDraws& draws, const Tensor& frozen);
 
-}  // namespace conceptd::evaluate
+}  // namespace conceptd::learner

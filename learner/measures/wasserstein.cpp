@@ -1,4 +1,4 @@
-#include "learner/evaluate/wasserstein.h"
+#include "learner/measures/wasserstein.h"
 
 #include <ATen/CPUGeneratorImpl.h>
 
@@ -6,9 +6,9 @@
 #include <cmath>
 
 #include "core/error.h"
-#include "learner/evaluate/assignment.h"
+#include "learner/measures/assignment.h"
 
-namespace conceptd::evaluate {
+namespace conceptd::learner {
 
 namespace {
 Tensor checked(const Tensor& features) {
@@ -82,4 +82,4 @@ SplitHalf split_half_wasserstein(const Tensor& features, int64_t splits, std::ui
   return out;
 }
 
-}  // namespace conceptd::evaluate
+}  // namespace conceptd::learner

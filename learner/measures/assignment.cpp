@@ -1,4 +1,4 @@
-#include "learner/evaluate/assignment.h"
+#include "learner/measures/assignment.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,7 +7,7 @@
 
 #include "core/error.h"
 
-namespace conceptd::evaluate {
+namespace conceptd::learner {
 
 namespace {
 constexpr auto kNone = std::numeric_limits<std::size_t>::max();
@@ -66,4 +66,4 @@ std::vector<std::size_t> cheapest_assignment(std::span<const double> cost, std::
   return column_of;
 }
 
-}  // namespace conceptd::evaluate
+}  // namespace conceptd::learner

@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-namespace conceptd::evaluate {
+namespace conceptd::learner {
 
 inline constexpr std::size_t kAssignmentMax = 512;
 
@@ -16,4 +16,4 @@ inline constexpr std::size_t kAssignmentMax = 512;
 // where there are more than 512, the costs are not n * n, or one is not finite.
 std::vector<std::size_t> cheapest_assignment(std::span<const double> cost, std::size_t n);
 
-}  // namespace conceptd::evaluate
+}  // namespace conceptd::learner

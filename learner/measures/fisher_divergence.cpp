@@ -1,4 +1,4 @@
-#include "learner/evaluate/fisher_divergence.h"
+#include "learner/measures/fisher_divergence.h"
 
 #include <ATen/CPUGeneratorImpl.h>
 
@@ -9,7 +9,7 @@
 #include "diffusion/prompt.h"
 #include "learner/workers.h"
 
-namespace conceptd::evaluate {
+namespace conceptd::learner {
 using diffusion::Edited;
 
 namespace {
@@ -35,7 +35,7 @@ Tensor predictions(diffusion::ModelBundle& bundle, const diffusion::NoiseSchedul
 // of(row, its number), stacked; as many rows at once as libtorch would use threads.
 Tensor over_rows(const std::vector<FisherRow>& rows, const std::function<Tensor(const FisherRow&, int64_t)>& of) {
   std::vector<Tensor> each(rows.size());
-  learner::Workers workers(at::get_num_threads());
+  Workers workers(at::get_num_threads());
   workers.run(static_cast<int>(rows.size()), [&](int, int task) {
     torch::NoGradGuard in_this_thread;
     const auto k = static_cast<std::size_t>(task);
@@ -122,4 +122,4 @@ FisherDivergence latent_fisher_divergence(diffusion::ModelBundle& bundle, const 
   }));
 }
 
-}  // namespace conceptd::evaluate
+}  // namespace conceptd::learner

@@ -14,7 +14,7 @@
 
 #include "diffusion/torch.h"
 
-namespace conceptd::evaluate {
+namespace conceptd::learner {
 using torch::Tensor;
 
 // Two sets (n, d), n up to kAssignmentMax: W, not its square. Error{invalid} where the sets are not alike in shape, or
@@ -37,4 +37,4 @@ struct SplitHalf {
 // Between random halves of one set (2n or 2n + 1, d).
 SplitHalf split_half_wasserstein(const Tensor& features, int64_t splits, std::uint64_t seed);
 
-}  // namespace conceptd::evaluate
+}  // namespace conceptd::learner

@@ -1,4 +1,4 @@
-#include "learner/gate/copy_distance.h"
+#include "learner/measures/copy_distance.h"
 
 #include "core/error.h"
 

@@ -1,0 +1,37 @@
+#include "learner/probe_pictures.h"
+
+#include "diffusion/prompt.h"
+#include "diffusion/text_to_image.h"
+#include "learner/before_step.h"
+#include "learner/template.h"
+#include "learner/workers.h"
+
+namespace conceptd::learner {
+
+Tensor probe_pictures(diffusion::ModelBundle& bundle, const ProbePlan& plan, const std::string& words,
+                      const std::shared_ptr<const diffusion::EditSet>& edits) {
+  torch::NoGradGuard frozen;
+  BeforeStep steering(plan.before_step);
+  const auto nothing = diffusion::prepare_prompt(bundle, "").context;
+  std::vector<diffusion::PreparedPrompt> prompts;
+  for (const auto& text : plan.prompts)
+    prompts.push_back(diffusion::prepare_prompt(bundle, filled(text, words), edits));
+  std::vector<Tensor> pictures(prompts.size());
+  Workers workers(at::get_num_threads());
+  workers.run(static_cast<int>(prompts.size()), [&](int, int task) {
+    torch::NoGradGuard in_this_thread;
+    const auto& prompt = prompts[static_cast<std::size_t>(task)];
+    diffusion::TextToImageRequest request{.rows = {}, .steps = bundle.defaults.steps};
+    for (int64_t k = 0; k < plan.seeds; ++k)
+      request.rows.push_back({.context = prompt.context,
+                              .negative_context = nothing,
+                              .edits = prompt.edits,
+                              .seed = plan.first_seed + static_cast<std::uint64_t>(k),
+                              .guidance = bundle.defaults.guidance});
+    pictures[static_cast<std::size_t>(task)] =
+        diffusion::decode_latents(bundle, diffusion::denoise(bundle, request, steering));
+  });
+  return torch::cat(pictures);
+}
+
+}  // namespace conceptd::learner
