@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 Error cannot(const std::string& doing, const fs::path& path, int error, const std::string& field) {
   const bool full = error == ENOSPC || error == EDQUOT;
-  return Error(full ? Code::exhausted : Code::invalid,
+  return Error(full ? Code::unavailable : Code::invalid,
                "cannot " + doing + " " + path.string() + ": " + std::strerror(error) +
                    (full ? "; make room, or choose another place" : "; choose another place"),
                field);

@@ -14,7 +14,7 @@ std::string read_user_file(const std::filesystem::path& path, std::uint64_t limi
 // that ends with a slash, or is a folder, stands for a file in it.
 void prepare_output(const std::filesystem::path& path, const std::string& field);
 
-// Error{exhausted} if the disk is full.
+// Error{unavailable} if the disk is full.
 void write_output(const std::filesystem::path& path, const std::string& bytes, const std::string& field);
 
 }  // namespace conceptd::cli

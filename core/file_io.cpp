@@ -20,9 +20,8 @@ DurableStepHook g_hook;
 
 // errno as an Error that says what was being done to which file.
 Error failure(const std::string& doing, const fs::path& path, int error = errno) {
-  const bool full = error == ENOSPC || error == EDQUOT;
-  const Code code = full ? Code::exhausted : error == ENOENT ? Code::not_found : Code::unavailable;
-  return Error(code, doing + " " + path.string() + ": " + std::strerror(error));
+  return Error(error == ENOENT ? Code::not_found : Code::unavailable,
+               doing + " " + path.string() + ": " + std::strerror(error));
 }
 
 class Descriptor {
@@ -135,7 +134,12 @@ void publish_file_durably(const fs::path& temporary, const fs::path& path) {
     if (file.get() < 0) throw failure("opening", temporary);
     sync(file, temporary, "fsync");
   }
-  rename_and_sync(temporary, path);
+  try {
+    rename_and_sync(temporary, path);
+  } catch (...) {
+    if (!fs::exists(fs::symlink_status(temporary))) ::rename(path.c_str(), temporary.c_str());  // it had the name
+    throw;
+  }
 }
 
 std::string read_file(const fs::path& path, std::uint64_t limit_bytes) {
@@ -166,6 +170,20 @@ bool remove_file(const fs::path& path) {
   }
   sync_folder_of(path);
   return true;
+}
+
+void remove_tree(const fs::path& path) {
+  if (!fs::exists(fs::symlink_status(path))) return;
+  fs::path doomed = path;
+  if (!path.filename().string().ends_with(kTemporarySuffix)) {
+    doomed += kTemporarySuffix;
+    remove_tree(doomed);
+    rename_and_sync(path, doomed);
+  }
+  announce_durable_step("unlink", doomed);
+  std::error_code error;
+  fs::remove_all(doomed, error);
+  if (error) throw failure("removing", doomed, error.value());
 }
 
 void make_folder(const fs::path& path) {

@@ -24,8 +24,8 @@ void set_durable_step_hook(DurableStepHook hook);
 void announce_durable_step(std::string_view kind, const std::filesystem::path& path);
 
 // After it returns, path holds exactly these bytes even if the power fails: temp file in the same folder, fsync,
-// rename, fsync of the folder. If it throws (Error{unavailable}, or Error{exhausted} on a full disk), path is as it was
-// or holds all the bytes, never a part of them. Mode 0600: what we store is private.
+// rename, fsync of the folder. If it throws (Error{unavailable}, on a full disk too), path is as it was or holds all
+// the bytes, never a part of them. Mode 0600: what we store is private.
 void write_file_durably(const std::filesystem::path& path, std::string_view bytes);
 
 // A copy of any size, as durable and as whole as write_file_durably() makes one.
@@ -36,7 +36,7 @@ void copy_file_durably(const std::filesystem::path& from, const std::filesystem:
 void link_or_copy_file(const std::filesystem::path& from, const std::filesystem::path& to);
 
 // For a file or a folder that somebody else has filled: fsync it, rename it to its name, fsync the folder that it is
-// in.
+// in. If it throws, it has its temporary name again.
 void publish_file_durably(const std::filesystem::path& temporary, const std::filesystem::path& path);
 
 // The whole file; Error{exhausted} if it holds more than limit_bytes, not_found if there is none.
@@ -44,6 +44,10 @@ std::string read_file(const std::filesystem::path& path, std::uint64_t limit_byt
 
 // Removes a file durably; false if there was none.
 bool remove_file(const std::filesystem::path& path);
+
+// Removes a folder, or a file, and all that is in it; nothing there is nothing done. First it loses its name, so that a
+// crash leaves no part of it under that one; what is left then is named *.tmp.
+void remove_tree(const std::filesystem::path& path);
 
 // Makes the folder and its missing parents durably, mode 0700. A folder that exists is left as it is.
 void make_folder(const std::filesystem::path& path);

@@ -99,9 +99,16 @@ void Daemon::start() {
       HttpHost{.handle = [this](HttpRequest request, const Respond& respond) { handle(std::move(request), respond); },
                .admit =
                    [this](const HttpHead& head, const HttpPeer& peer) {
-                     return access_->admit(head, peer, Routes::needs(head.method, head.path));
+                     Admission admission = access_->admit(head, peer, Routes::needs(head.method, head.path));
+                     if (admission.refused) metrics_->refused(admission.refused->status);
+                     return admission;
                    },
-               .refuse = &Routes::refuse},
+               .is_at_once = &Routes::is_at_once,
+               .refuse =
+                   [this](int status, const std::string& message) {
+                     metrics_->refused(status);
+                     return Routes::refuse(status, message);
+                   }},
       parts_.http);
   server_->listen(config_.socket);
   if (const auto tcp = tcp_listener(config_)) {
@@ -120,7 +127,7 @@ void Daemon::start() {
 
 void Daemon::handle(HttpRequest request, const Respond& respond) {
   try {
-    if (request.caller.token) registry_->tokens().note_use(*request.caller.token);
+    if (request.caller.token && !Routes::is_at_once(request.path)) registry_->tokens().note_use(*request.caller.token);
   } catch (const std::exception& error) {
     spdlog::error("noting the use of a token: {}", error.what());  // the request is none the worse for it
   }

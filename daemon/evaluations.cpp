@@ -64,7 +64,10 @@ std::string Evaluations::sheet(const std::string& id) const {
   const std::lock_guard lock(mutex_);
   const Item& item = find(id);
   if (item.sheet.empty())
-    throw Error(Code::conflict, "the evaluation is " + item.info.state + "; there are pictures when it is done",
+    throw Error(Code::conflict,
+                item.info.state == "done"
+                    ? "its pictures have gone for newer ones; evaluate it again"
+                    : "the evaluation is " + item.info.state + "; there are pictures when it is done",
                 "evaluation");
   return item.sheet;
 }
@@ -125,6 +128,15 @@ EvaluateOrder Evaluations::order_for(const Item& item) const {
   return order;
 }
 
+void Evaluations::keep_sheet(Item& item, std::string png) {
+  item.sheet = std::move(png);
+  std::size_t bytes = 0;
+  for (auto other = items_.rbegin(); other != items_.rend(); ++other) {
+    bytes += (*other)->sheet.size();
+    if (bytes > kSheetBytesKept && other->get() != &item) (*other)->sheet.clear();
+  }
+}
+
 void Evaluations::evaluate(Item& item) {
   TaskSettings task = settings_.task;
   task.stopped = [&] {
@@ -145,7 +157,7 @@ void Evaluations::evaluate(Item& item) {
   const std::lock_guard lock(mutex_);
   item.info.measures = std::move(measures);
   item.info.done = 1, item.info.eta_s = 0;
-  item.sheet = measured->sheet_png;
+  keep_sheet(item, measured->sheet_png);
 }
 
 }  // namespace conceptd::daemon

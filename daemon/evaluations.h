@@ -26,7 +26,7 @@ struct EvaluationSettings {
 
 class Evaluations {
  public:
-  static constexpr std::size_t kWaitingMax = 16, kKept = 64;
+  static constexpr std::size_t kWaitingMax = 16, kKept = 64, kSheetBytesKept = 64u << 20;
 
   Evaluations(registry::Registry& registry, const Model& model, EvaluationSettings settings)
       : registry_(registry), model_(model), settings_(std::move(settings)) {}
@@ -40,8 +40,8 @@ class Evaluations {
   // wanted: name, version, class_word, seeds, words and actor. Error{busy}: too many wait.
   api::EvaluationInfo ask(api::EvaluationInfo wanted, std::vector<std::string> prompts);
   api::EvaluationInfo get(const std::string& id) const;  // Error{not_found}, as of the others
-  std::string sheet(const std::string& id) const;        // a PNG; Error{conflict} where there is none (yet)
-  api::EvaluationInfo cancel(const std::string& id);     // the same answer where it is over
+  std::string sheet(const std::string& id) const;     // a PNG; Error{conflict} where there is none (yet, or any more)
+  api::EvaluationInfo cancel(const std::string& id);  // the same answer where it is over
 
  private:
   struct Item {
@@ -53,6 +53,7 @@ class Evaluations {
   void run();
   std::shared_ptr<Item> next();  // null: the daemon stops
   void evaluate(Item& item);
+  void keep_sheet(Item& item, std::string png);  // in the oldest ones' place, where there are too many bytes
   EvaluateOrder order_for(const Item& item) const;
   Item& find(const std::string& id) const;
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "daemon/percent.h"
+
 namespace conceptd::daemon {
 namespace {
 
@@ -23,6 +25,13 @@ std::string lower(std::string_view text) {
 bool is_token_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
          std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+}
+
+// In a query, and only there, "+" is a space too.
+std::string unescaped(std::string_view text) {
+  std::string spaced(text);
+  std::replace(spaced.begin(), spaced.end(), '+', ' ');
+  return percent_decoded(spaced);
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -97,6 +106,23 @@ std::string host_name_of_origin(std::string_view origin) {
   for (const std::string_view scheme : {"https://", "http://"})
     if (origin.starts_with(scheme)) return host_name_of(origin.substr(scheme.size()));
   return {};
+}
+
+std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }
+
+std::map<std::string, std::string> query_of(std::string_view target) {
+  std::map<std::string, std::string> query;
+  std::size_t at = target.find('?');
+  while (at != std::string_view::npos) {
+    const std::size_t end = target.find('&', at + 1);
+    const std::string_view item = target.substr(at + 1, end == std::string_view::npos ? end : end - at - 1);
+    const std::size_t equals = item.find('=');
+    if (!item.empty())
+      query[unescaped(item.substr(0, equals))] =
+          equals == std::string_view::npos ? std::string() : unescaped(item.substr(equals + 1));
+    at = end;
+  }
+  return query;
 }
 
 }  // namespace conceptd::daemon

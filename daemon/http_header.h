@@ -2,6 +2,7 @@
 // made to see different requests (smuggling), so what has two readings is refused, and so is what only very old clients
 // send: a line that goes on in the next one, a bare CR or LF, a length said twice.
 #pragma once
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,5 +16,10 @@ std::optional<std::string> fault_in_header(std::string_view text);
 std::string host_name_of(std::string_view host);
 // The same of an Origin, "https://pictures.example.com:7860"; empty for "null" and what is none.
 std::string host_name_of_origin(std::string_view origin);
+
+// "/api/v1/jobs?state=done&limit=5": what stands before the question mark, and the fields behind it, unescaped. Of a
+// field that is there twice the last counts.
+std::string_view path_of(std::string_view target);
+std::map<std::string, std::string> query_of(std::string_view target);
 
 }  // namespace conceptd::daemon

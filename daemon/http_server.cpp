@@ -182,9 +182,9 @@ struct HttpServer::Impl {
       const int on = 1;
       ::setsockopt(connection.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     }
-    auto session =
-        std::make_shared<HttpSession>(std::move(connection), listener.tls, std::move(peer),
-                                      HttpSession::Lent{.host = host, .limits = limits, .handlers = pool.io()});
+    auto session = std::make_shared<HttpSession>(
+        std::move(connection), listener.tls, std::move(peer),
+        HttpSession::Lent{.host = host, .limits = limits, .handlers = pool.io(), .bodies = bodies});
     listener.sessions.push_back(session);
     session->start();
   }
@@ -221,6 +221,7 @@ struct HttpServer::Impl {
 
   const HttpHost host;
   const HttpLimits limits;
+  std::atomic<std::size_t> bodies = 0;
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   HandlerPool pool;  // after io, which the sessions need that a request of its queue holds

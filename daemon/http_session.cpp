@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <limits>
+#include <utility>
 
 #include "core/log.h"
 #include "daemon/http_header.h"
-#include "daemon/percent.h"
 
 namespace conceptd::daemon {
 namespace {
@@ -19,33 +19,10 @@ namespace http = boost::beast::http;
 using std::chrono::steady_clock;
 
 constexpr std::size_t kHeaderPiece = 4096, kBodyPiece = 65536;
+constexpr std::size_t kSmallBody = 1u << 20;
 constexpr std::size_t kDrainedMax = 128u << 20;
 constexpr std::chrono::seconds kDrainTime{5}, kGoodbyeTime{2};
 constexpr std::chrono::milliseconds kHangUpLooked{200};
-
-// In a query, and only there, "+" is a space too.
-std::string unescaped(std::string_view text) {
-  std::string spaced(text);
-  std::replace(spaced.begin(), spaced.end(), '+', ' ');
-  return percent_decoded(spaced);
-}
-
-std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }
-
-std::map<std::string, std::string> query_of(std::string_view target) {
-  std::map<std::string, std::string> query;
-  std::size_t at = target.find('?');
-  while (at != std::string_view::npos) {
-    const std::size_t end = target.find('&', at + 1);
-    const std::string_view item = target.substr(at + 1, end == std::string_view::npos ? end : end - at - 1);
-    const std::size_t equals = item.find('=');
-    if (!item.empty())
-      query[unescaped(item.substr(0, equals))] =
-          equals == std::string_view::npos ? std::string() : unescaped(item.substr(equals + 1));
-    at = end;
-  }
-  return query;
-}
 
 std::string text_of(beast::string_view text) { return {text.data(), text.size()}; }
 
@@ -83,6 +60,7 @@ void HttpSession::end_soon() {
 }
 
 void HttpSession::close() {
+  give_room_back();
   error_code ignored;
   deadline_.cancel();
   watch_.cancel();
@@ -145,6 +123,8 @@ void HttpSession::on_header(std::size_t size) {
   const std::size_t limit = admission.body_bytes_max;
   if (parser_->content_length() && *parser_->content_length() > limit)
     return refuse(413, "the body may have at most " + std::to_string(limit) + " bytes");
+  if (!make_room(parser_->content_length() ? *parser_->content_length() : parser_->chunked() ? limit : 0))
+    return refuse(429, "other large requests are under way; try again in a moment");
   parser_->body_limit(limit);
   request_ = {.method = head.method,
               .path = head.path,
@@ -198,6 +178,8 @@ void HttpSession::on_request() {
       self->write(std::move(response), keep_alive);
     });
   };
+  if (lent_.host.is_at_once && lent_.host.is_at_once(request_.path))
+    return lent_.host.handle(std::move(request_), respond);
   asio::post(lent_.handlers, [self = shared_from_this(), request = std::move(request_), respond]() mutable {
     self->lent_.host.handle(std::move(request), respond);
   });
@@ -219,7 +201,20 @@ void HttpSession::watch_for_hang_up(std::shared_ptr<std::atomic<bool>> abandoned
   });
 }
 
+bool HttpSession::make_room(std::size_t bytes) {
+  if (bytes <= kSmallBody) return true;
+  if (lent_.bodies.fetch_add(bytes) + bytes > lent_.limits.bodies_bytes_max) {
+    lent_.bodies -= bytes;
+    return false;
+  }
+  room_ = bytes;
+  return true;
+}
+
+void HttpSession::give_room_back() { lent_.bodies -= std::exchange(room_, 0); }
+
 void HttpSession::write(HttpResponse response, bool keep_alive) {
+  give_room_back();
   watch_.cancel();
   keep_alive = keep_alive && !ending_;
   response_.emplace(static_cast<http::status>(response.status), 11);
@@ -239,6 +234,7 @@ void HttpSession::write(HttpResponse response, bool keep_alive) {
 void HttpSession::refuse(int status, const std::string& message) { refuse(lent_.host.refuse(status, message)); }
 
 void HttpSession::refuse(HttpResponse response) {
+  give_room_back();
   busy_ = true;
   ending_ = true;
   response_.emplace(static_cast<http::status>(response.status), 11);

@@ -1,5 +1,6 @@
 // One connection: read a request, handle it, write the answer, again. Lives as long as something is under way.
 #pragma once
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -19,8 +20,12 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
     const HttpHost& host;
     const HttpLimits& limits;
     boost::asio::io_context& handlers;
+    std::atomic<std::size_t>& bodies;  // bytes under way
   };
   HttpSession(net::Stream::Socket socket, const net::TlsContext& tls, HttpPeer peer, const Lent& lent);
+  ~HttpSession() { give_room_back(); }
+  HttpSession(const HttpSession&) = delete;
+  HttpSession& operator=(const HttpSession&) = delete;
   void start();
   void end_soon();  // at once if no request is under way, else after its answer
   const HttpPeer& peer() const noexcept { return peer_; }
@@ -42,6 +47,9 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   void drain_and_close();
   void drain();
   void close();
+  // Of what bodies may take together: false where there is not so much left.
+  bool make_room(std::size_t bytes);
+  void give_room_back();
   // What is being read or written ends with an error, and late_ is set, when this time is over.
   void within(std::chrono::steady_clock::duration time);
 
@@ -55,6 +63,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   HttpRequest request_;  // what its header said
   std::chrono::steady_clock::time_point body_began_{};
   std::size_t body_bytes_ = 0;  // that have come
+  std::size_t room_ = 0;        // that is taken
   bool busy_ = false;           // a request is under way
   bool ending_ = false;         // no further one
   bool late_ = false;

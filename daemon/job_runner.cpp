@@ -31,9 +31,7 @@ bool may_pass(const Error& error) {
 }
 
 // The disk is full, or the like: nothing is wrong with the job, and it goes on when there is room.
-bool is_of_storage(const Error& error) {
-  return error.code() == Code::exhausted || error.code() == Code::unavailable || error.code() == Code::busy;
-}
+bool is_of_storage(const Error& error) { return error.code() == Code::unavailable || error.code() == Code::busy; }
 
 // A word to the queue on behalf of a job that runs. A disk without room is waited out; a job that is no longer ours is
 // Abandoned.

@@ -8,10 +8,12 @@
 #include <chrono>
 #include <csignal>
 #include <fstream>
+#include <utility>
 
 #include "core/error.h"
 #include "core/log.h"
 #include "daemon/confine.h"
+#include "registry/job_queue.h"
 
 namespace conceptd::daemon {
 namespace {
@@ -95,7 +97,14 @@ int run_learn_worker(FrameChannel channel, const WorkerTasks& tasks) {
               if (preview) channel.send(pack(FromWorker(WorkerPreview{picture::encode_png(*preview)})));
               obey(channel);
             },
-        .checkpoint = [&](std::string kept) { channel.send(pack(FromWorker(WorkerCheckpoint{std::move(kept)}))); }};
+        .checkpoint =
+            [&, told = false](std::string kept) mutable {
+              if (kept.size() <= registry::JobQueue::kCheckpointBytesMax)
+                return channel.send(pack(FromWorker(WorkerCheckpoint{std::move(kept)})));
+              if (!std::exchange(told, true))
+                spdlog::warn("a checkpoint has {} MB, more than is kept: learning that is cut off begins again",
+                             kept.size() >> 20);
+            }};
     for (bool answered = false;;) {
       std::string bytes;
       const Received received = channel.receive(bytes, 60s);

@@ -118,6 +118,10 @@ void Metrics::answered(std::string_view method, std::string_view route, int stat
       .Observe(seconds);
 }
 
+void Metrics::refused(int status) {
+  impl_->requests.Add({{"method", "other"}, {"route", "refused"}, {"code", std::to_string(status)}}).Increment();
+}
+
 std::string Metrics::text(const Services& services) const {
   std::vector<MetricFamily> all = impl_->registry.Collect();
   Readings readings;

@@ -19,6 +19,8 @@ class Metrics {
 
   // A request was answered. route: its pattern in the table, or "other".
   void answered(std::string_view method, std::string_view route, int status, double seconds);
+  // One was refused before its route was looked at: no HTTP, too large, nobody known, not allowed.
+  void refused(int status);
   // Prometheus's text format, version 0.0.4.
   std::string text(const Services& services) const;
 
@@ -33,7 +35,8 @@ struct Check {
   bool ok = true;
   std::string message{};  // what is so, or what to do about it
 };
-// Base loaded, a state published and usable, room on the disk, the registry writable when it was last written.
+// The schema is ours, the base loaded, a state published and usable, room on the disk, the registry writable when it
+// was last written.
 std::vector<Check> readiness(const Services& services);
 
 }  // namespace conceptd::daemon

@@ -90,7 +90,7 @@ void Nights::learn(const Night& night, Step& step) {
     const auto [queued, running] = open_jobs(registry_);
     if (queued == 0 && !running) break;
     const auto paused = registry_.jobs().paused();
-    if (is_over(night) || (paused && !running)) {
+    if (is_over(night) || paused) {  // what runs and is paused may stand still for days
       stop_at_the_end(step, std::to_string(queued + (running ? 1 : 0)) + " not learnt, and still queued");
       if (!is_over(night)) step.message = "learning is paused by " + paused->actor;
       break;
@@ -142,7 +142,7 @@ void Nights::consolidate(const Night& night, Step& step) {
   step.state = StepState::running;
   say(night, step, "making one delta of " + std::to_string(order.names.size()));
   WorkerProcess worker(settings_.worker_command);
-  const auto said = ask_worker(worker, order, task_settings());
+  const auto said = ask_worker(worker, order, task_settings(night));
   const auto* result = std::get_if<WorkerResult>(&said);
   if (!result) throw Error(Code::corrupt, "the worker answered something else than a delta");
   step.detail = {{"accepted", result->accepted},
@@ -190,7 +190,7 @@ void Nights::publish(const Night& night, Step& step) {
 }
 
 bool Nights::wait_for_jobs(const Night& night) {
-  while (!registry_.jobs().list({.state = JobState::running, .limit = 1}).empty()) {
+  while (!registry_.jobs().paused() && !registry_.jobs().list({.state = JobState::running, .limit = 1}).empty()) {
     if (is_over(night)) return false;
     wait();
   }
@@ -204,12 +204,10 @@ void Nights::measure(const Night& night, Step& step) {
     return;
   }
   const auto head = registry_.head();
-  std::map<std::string, std::int64_t> last;  // when it was measured
+  std::map<std::string, std::int64_t> last = registry_.nights().last_measured();
   Json result{{"same", Json::array()}, {"first", Json::array()}, {"changed", Json::array()}, {"failed", Json::array()}};
-  for (const registry::NightMeasure& known : registry_.nights().measures(1, night.id)) {
-    last[known.name] = known.night;
-    if (known.night == night.id) result[known.outcome].push_back(known.name);
-  }
+  for (const registry::NightMeasure& known : registry_.nights().measures(night.id, night.id))
+    result[known.outcome].push_back(known.name);
   std::vector<std::pair<std::int64_t, std::string>> turns;  // those that waited longest first
   for (const auto& [name, entry] : head->entries)
     if (last[name] != night.id && entry.base_fingerprint == model_.facts().fingerprint)
@@ -217,6 +215,7 @@ void Nights::measure(const Night& night, Step& step) {
   std::sort(turns.begin(), turns.end());
   std::optional<WorkerProcess> worker;
   std::size_t done = 0;
+  bool cut_off = false;
   for (; done < turns.size() && !is_over(night); ++done) {
     const std::string& name = turns[done].second;
     say(night, step, "drawing " + name + ", " + std::to_string(turns.size() - done - 1) + " more");
@@ -236,10 +235,11 @@ void Nights::measure(const Night& night, Step& step) {
         order.photos.clear();
         for (const Digest& photo : registry_.version(registry::ConceptName::parse(name), entry.version).photos)
           order.photos.push_back(registry_.photo(photo));
-        if (!wait_for_jobs(night)) break;
+        cut_off = !wait_for_jobs(night);
+        if (cut_off) break;
         if (!worker) worker.emplace(settings_.worker_command);
         const auto began = Monotonic::now();
-        const auto said = ask_worker(*worker, order, task_settings());
+        const auto said = ask_worker(*worker, order, task_settings(night));
         const auto* probe = std::get_if<WorkerProbe>(&said);
         if (!probe) throw Error(Code::corrupt, "the worker answered something else than a probe");
         const std::string outcome = registry_.nights().keep_measure(
@@ -261,6 +261,8 @@ void Nights::measure(const Night& night, Step& step) {
       } catch (const Error& error) {
         check_stopping();
         worker.reset();
+        cut_off = error.code() == Code::cancelled;
+        if (cut_off) break;
         if (error.code() == Code::not_found && error.field() == "gate") {
           step.state = StepState::skipped;
           step.message = error.what();
@@ -272,6 +274,7 @@ void Nights::measure(const Night& night, Step& step) {
         break;
       }
     }
+    if (cut_off) break;
   }
   step.detail = result;
   const auto count = [&](const char* what) { return result[what].size(); };

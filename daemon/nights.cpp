@@ -180,11 +180,13 @@ void Nights::run_step(const Night& night, Step step) {
       (this->*known->second)(night, step);
       if (step.state == StepState::running) step.state = StepState::done;
     }
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     check_stopping();
-    step.state = StepState::failed;
-    step.message = error.what();
-    spdlog::error("night {}: {}: {}", night.id, step.name, error.what());
+    const auto* known = dynamic_cast<const Error*>(&error);
+    const bool cut_off = known && known->code() == Code::cancelled && is_over(night);
+    step.state = cut_off ? StepState::stopped : StepState::failed;
+    step.message = cut_off ? kTimeOver : error.what();
+    if (!cut_off) spdlog::error("night {}: {}: {}", night.id, step.name, error.what());
   }
   step.seconds = before + std::chrono::duration<double>(Monotonic::now() - began).count();
   registry_.nights().set_step(night.id, step);
@@ -219,11 +221,11 @@ void Nights::say(const Night& night, Step& step, const std::string& message) {
   registry_.nights().set_step(night.id, step);
 }
 
-TaskSettings Nights::task_settings() const {
+TaskSettings Nights::task_settings(const Night& night) const {
   TaskSettings task = settings_.task;
-  task.stopped = [this] {
+  task.stopped = [this, &night] {
     const std::lock_guard lock(mutex_);
-    return stopping_;
+    return stopping_ || is_over(night);
   };
   return task;
 }

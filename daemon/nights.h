@@ -92,8 +92,8 @@ class Nights {
   void check_stopping() const;  // throws Stopping
   void wait();                  // a poll; throws Stopping
   void say(const Night& night, Step& step, const std::string& message);
-  TaskSettings task_settings() const;
-  // False: its time was over before the other work of the learner was.
+  TaskSettings task_settings(const Night& night) const;  // stopped: its time is over, or the daemon stops
+  // False: its time was over before the other work of the learner was. A paused job is not waited for.
   bool wait_for_jobs(const Night& night);
 
   // Constant after construction.

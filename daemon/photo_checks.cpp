@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <map>
 
+#include "core/picture/metadata.h"
+
 namespace conceptd::daemon {
 namespace {
 
@@ -65,7 +67,9 @@ CheckedPhotos check_photos(const Services& services, std::vector<api::PhotoUploa
   for (std::size_t i = 0; i < uploads.size(); ++i) {
     who.push_back(field_of(i) + " (" + uploads[i].name + ")");
     try {
-      facts.push_back(decoder.examine(uploads[i].data.data));
+      std::string& bytes = uploads[i].data.data;
+      facts.push_back(decoder.examine(bytes));
+      bytes = picture::without_metadata(bytes, facts.back().info.format);
     } catch (const Error& error) {
       throw Error(error.code(), who[i] + ": " + error.what(), field_of(i));
     }
@@ -107,7 +111,7 @@ std::vector<std::string> warnings_about(const std::vector<PhotoFacts>& facts, co
                          "; another view or another background teaches more");
   }
   if (!placed.empty())
-    warnings.push_back("EXIF says where these were taken, and photos are kept as they came: " + placed);
+    warnings.push_back("EXIF says where these were taken; that is not kept here, but the files have it: " + placed);
   return warnings;
 }
 

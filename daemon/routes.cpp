@@ -162,7 +162,7 @@ HttpResponse error_response(const Error& error, std::vector<std::string> suggest
 }
 
 HttpResponse Routes::refuse(int status, const std::string& message) {
-  const Code code = status == 413 || status == 431 ? Code::exhausted : Code::invalid;
+  const Code code = status == 413 || status == 431 ? Code::exhausted : status == 429 ? Code::busy : Code::invalid;
   return json_response(api::encode_error({.code = std::string(to_string(code)), .message = message}), status);
 }
 
@@ -207,7 +207,7 @@ void Routes::handle(HttpRequest request, const Respond& respond) const {
 
 void Routes::answer(const HttpRequest& request, const Respond& respond) const {
   try {
-    if (request.path == "/healthz") return respond(json_response(api::encode(api::Health{.status = "ok"})));
+    if (is_at_once(request.path)) return respond(json_response(api::encode(api::Health{.status = "ok"})));
     if (request.path == "/readyz") return respond(show_readiness(services_));
     if (request.path == "/metrics") return respond(show_metrics(services_));
     if (!request.path.starts_with(kPrefix))

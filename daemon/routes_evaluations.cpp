@@ -50,6 +50,13 @@ HttpResponse evaluate_concept(const Services& services, const HttpRequest& reque
     throw Error(Code::invalid, "'words' describes the thing without naming a concept", "words");
   const auto version =
       services.registry.version(registry::ConceptName::parse(id), version_meant(services, record, wanted.version));
+  const auto pictures = wanted.prompts.value_or(std::vector<std::string>(1)).size() *
+                        static_cast<std::size_t>(wanted.seeds.value_or(kSeedsDefault));
+  if (pictures > api::kEvaluatedPicturesMax)
+    throw Error(Code::invalid,
+                std::to_string(pictures) + " pictures of each way of asking are too many; prompts times seeds may be " +
+                    std::to_string(api::kEvaluatedPicturesMax),
+                "seeds");
   const std::string label = record.name + "@" + std::to_string(version.number);
   if (version.erased_at) throw Error(Code::conflict, label + " was erased by gc", "version");
   if (version.base_fingerprint != services.model.facts().fingerprint)

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "daemon/api/limits.h"
 #include "daemon/api/wire.h"
 #include "daemon/tensor_picture.h"
 #include "diffusion/runtime.h"
@@ -41,6 +42,9 @@ WorkerEvaluation evaluate_with_torch(const EvaluateOrder& order, const WorkerVoi
                                  .prompts = order.prompts.empty() ? gate->prompts : order.prompts,
                                  .seeds = order.seeds,
                                  .words = order.words};
+  if (asked.prompts.size() * static_cast<std::size_t>(asked.seeds) > api::kEvaluatedPicturesMax)
+    throw Error(Code::invalid, "the gate's prompts times these seeds are too many pictures; ask for fewer seeds",
+                "seeds");
   if (!photos.empty()) asked.photos = to_photos(photos, static_cast<int>(bundle.picture_side()));
   asked.before_step = [&](double of_pictures) {
     const double done = kPicturesShare * of_pictures;

@@ -85,11 +85,16 @@ void RunMemory::restore(const RunState& state) {
 }
 
 bool RunMemory::is_finite() const {
+  const auto finite = [](const Tensor& tensor) { return tensor.isfinite().all().item<bool>(); };
   for (const auto& parameter : parameters_) {
-    if (!parameter.isfinite().all().item<bool>()) return false;
+    if (!finite(parameter)) return false;
   }
   for (const auto& [name, tensor] : others_) {
-    if (!tensor->isfinite().all().item<bool>()) return false;
+    if (!finite(*tensor)) return false;
+  }
+  for (const auto& [key, state] : adam_.state()) {  // an endless mean square would only stop what is learnt
+    const auto& moments = static_cast<const torch::optim::AdamParamState&>(*state);
+    if (!finite(moments.exp_avg()) || !finite(moments.exp_avg_sq())) return false;
   }
   return true;
 }

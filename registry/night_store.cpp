@@ -210,6 +210,15 @@ std::string NightStore::keep_measure(const NightMeasure& m) {
   return outcome;
 }
 
+std::map<std::string, std::int64_t> NightStore::last_measured() const {
+  Transaction tx(database_, Kind::read, "reading when concepts were measured");
+  std::map<std::string, std::int64_t> last;
+  Statement row = tx.query(
+      "SELECT c.name, max(m.night) FROM night_measure m JOIN concept c ON c.id = m.concept GROUP BY m.concept");
+  while (row.step()) last[row.text(0)] = row.integer(1);
+  return last;
+}
+
 std::vector<NightMeasure> NightStore::measures(std::int64_t first_night, std::int64_t last_night) const {
   Transaction tx(database_, Kind::read, "reading measures");
   std::vector<NightMeasure> measures;

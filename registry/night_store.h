@@ -2,6 +2,7 @@
 // with or closed as what it was. One runs at a time, and the window of a date is held once.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -120,6 +121,7 @@ class NightStore {
   // Kept once a concept and night: a second is Error{conflict}. Returns the outcome. Numbers must be numbers:
   // Error{invalid}.
   std::string keep_measure(const NightMeasure& measure);
+  std::map<std::string, std::int64_t> last_measured() const;  // by concept: in which night
   std::vector<NightMeasure> measures(std::int64_t first_night, std::int64_t last_night) const;  // by night, then name
 
   // The first bytes of digests that were hashed the longest time ago, never first.

@@ -41,13 +41,13 @@ void sweep_unfinished_backups(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder))
     if (entry.path().filename().string().find(kTemporarySuffix) != std::string::npos)
       unfinished.push_back(entry.path());
-  for (const fs::path& path : unfinished) fs::remove_all(path);
+  for (const fs::path& path : unfinished) remove_tree(path);
 }
 
 }  // namespace
 
 std::unique_ptr<Registry> Registry::open(const fs::path& root, const Clock& clock, RegistryLimits limits) {
-  return std::unique_ptr<Registry>(new Registry(fs::absolute(root), clock, limits));
+  return std::unique_ptr<Registry>(new Registry(fs::weakly_canonical(fs::absolute(root)), clock, limits));
 }
 
 Registry::Registry(const fs::path& root, const Clock& clock, RegistryLimits limits)

@@ -1,6 +1,7 @@
 // Registry: a copy of everything, checked whole before it gets its name.
 #include <set>
 
+#include "core/log.h"
 #include "registry/blob_store.h"
 #include "registry/registry.h"
 #include "registry/restore.h"
@@ -67,10 +68,11 @@ BackupReport Registry::back_up(const fs::path& folder, const std::string& actor)
     throw Error(Code::conflict, whole.string() + " is there already; a backup never takes the place of anything",
                 "name");
   const fs::path unfinished = whole.string() + std::string(kTemporarySuffix);
-  fs::remove_all(unfinished);
+  remove_tree(unfinished);
   const TimePoint started = clock_.now();
   const std::int64_t head_before = head()->id;
   BackupReport report{.folder = whole};
+  bool named = false;
   try {
     make_folder(unfinished);
     const fs::path file = unfinished / "registry.db";
@@ -86,6 +88,7 @@ BackupReport Registry::back_up(const fs::path& folder, const std::string& actor)
     report.database_bytes = static_cast<std::int64_t>(fs::file_size(file));
     write_backup_note(unfinished, {.head = report.head, .database = report.database, .created_at = started});
     publish_file_durably(unfinished, whole);
+    named = true;
     Transaction tx(*database_, Kind::immediate, "noting a backup");
     append_audit(tx, clock_.now(), actor, "backup", "state " + std::to_string(report.head),
                  {{"name", whole.filename().string()},
@@ -94,8 +97,12 @@ BackupReport Registry::back_up(const fs::path& folder, const std::string& actor)
                   {"missing", report.missing.size()}});
     tx.commit();
   } catch (...) {
-    std::error_code ignored;
-    for (const fs::path& made : {unfinished, whole}) fs::remove_all(made, ignored);
+    try {
+      remove_tree(unfinished);
+      if (named) remove_tree(whole);
+    } catch (const Error& error) {  // what is left is either whole or swept at the next start
+      spdlog::warn("after a backup that failed: {}", error.what());
+    }
     throw;
   }
   return report;
@@ -106,11 +113,9 @@ bool Registry::remove_backup(const std::string& name, const std::string& actor) 
     throw Error(Code::invalid, "'" + name.substr(0, 64) + "' is no name of a backup", "name");
   const std::unique_lock upkeep(upkeep_mutex_, std::try_to_lock);
   if (!upkeep) throw Error(Code::busy, "gc or a backup is running; try again when it is done");
-  const fs::path folder = root_ / "backups" / name, doomed = folder.string() + std::string(kTemporarySuffix);
+  const fs::path folder = root_ / "backups" / name;
   if (!fs::is_directory(fs::symlink_status(folder))) return false;
-  fs::remove_all(doomed);
-  publish_file_durably(folder, doomed);
-  fs::remove_all(doomed);  // what a crash leaves of it is swept at the next start
+  remove_tree(folder);  // what a crash leaves of it is swept at the next start
   Transaction tx(*database_, Kind::immediate, "noting that a backup was removed");
   append_audit(tx, clock_.now(), actor, "remove_backup", "backup " + name, Json::object());
   tx.commit();

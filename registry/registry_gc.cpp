@@ -27,6 +27,7 @@ constexpr std::string_view kRoots =
     "  UNION SELECT e.concept, max(v.number) FROM state_entry e JOIN version v ON v.concept = e.concept"
     "    AND v.number < e.version WHERE e.state = (SELECT state FROM head) AND EXISTS (SELECT 1 FROM state_entry o"
     "      WHERE o.concept = v.concept AND o.version = v.number) GROUP BY e.concept"
+    "  UNION SELECT concept, version FROM night_learnt WHERE outcome = 'waiting'"
     "  UNION SELECT v.concept, v.number FROM version v JOIN job j ON j.concept = v.concept AND j.state = 'running'"
     "  UNION SELECT concept, number FROM version WHERE created_at > ?2) ";
 
@@ -36,7 +37,10 @@ std::vector<Condemned> unreached_deltas(Transaction& tx, std::int64_t first_stat
                                "SELECT d.digest, length(d.bytes) FROM delta d WHERE length(d.bytes) > 0"
                                " AND d.digest NOT IN (SELECT v.delta FROM version v JOIN root r"
                                "   ON r.concept = v.concept AND r.version = v.number)"
-                               " AND NOT EXISTS (SELECT 1 FROM state s WHERE s.id >= ?1 AND s.consolidated = d.digest)",
+                               " AND NOT EXISTS (SELECT 1 FROM state s WHERE s.id >= ?1 AND s.consolidated = d.digest)"
+                               // What no version has is what a night made of many, and may be about to publish.
+                               " AND (EXISTS (SELECT 1 FROM version v WHERE v.delta = d.digest)"
+                               "   OR NOT EXISTS (SELECT 1 FROM night WHERE state = 'running' AND published = 0))",
                            first_state, cutoff);
   while (row.step()) found.push_back({row.digest(0), row.integer(1)});
   return found;
@@ -216,7 +220,7 @@ GcReport Registry::gc(const GcPolicy& policy, const std::string& actor) {
       report.stray_files = count_beyond(stray_files(tx, *photos_), report.photos);
       return report;
     }
-    if (!report.versions.empty() || !report.concepts.empty() || report.previews + report.photos > 0) {
+    if (!deltas.empty() || !report.concepts.empty() || report.previews + report.photos > 0) {
       append_audit(tx, now, actor, "gc", "state " + std::to_string(head_id(tx)), detail_of(report, policy));
       tx.commit();
     }

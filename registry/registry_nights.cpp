@@ -83,7 +83,11 @@ NightPublished Registry::publish_night(std::int64_t id, const std::optional<Cons
   }
   State next{.entries = state->entries, .reason = reason, .actor = actor};
   decide(tx, *state, answer.learnt, next);
-  if (consolidated && consolidated->manifest == manifest_of(next)) next.consolidated = consolidated->delta;
+  if (consolidated && consolidated->manifest == manifest_of(next)) {
+    if (tx.value("SELECT count(*) FROM delta WHERE digest = ? AND length(bytes) > 0", consolidated->delta) == 0)
+      throw Error(Code::corrupt, "the consolidated delta " + consolidated->delta.hex() + " is not there any more");
+    next.consolidated = consolidated->delta;
+  }
   answer.moved = next.entries != state->entries || (next.consolidated && next.consolidated != state->consolidated);
   if (answer.moved) {
     const std::int64_t before = state->id;

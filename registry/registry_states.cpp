@@ -133,6 +133,10 @@ std::shared_ptr<const State> Registry::roll_back_state(std::int64_t id, const st
                 "the current state " + std::to_string(before->id) + " has the content of state " + std::to_string(id) +
                     " already",
                 "state");
+  std::vector<std::int64_t> cancelled;  // what is taken away would come back with its next version
+  for (const auto& [name, entry] : before->entries)
+    if (!next.entries.contains(name))
+      for (const std::int64_t job : cancel_jobs_of(tx, find_concept(tx, name)->id, now)) cancelled.push_back(job);
   std::shared_ptr<const State> state = insert_state(tx, std::move(next), now);
   pin_all(tx, *before, *state, pinning, now);
   append_audit(tx, now, actor, "rollback", "state " + std::to_string(id),
@@ -140,6 +144,7 @@ std::shared_ptr<const State> Registry::roll_back_state(std::int64_t id, const st
                 {"to", state->id},
                 {"like", id},
                 {"removed_since", left_out},
+                {"cancelled_jobs", cancelled},
                 {"pinned", pinning == Pinning::pin},
                 {"reason", reason}});
   commit_head(tx, state);

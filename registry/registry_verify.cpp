@@ -106,6 +106,9 @@ void check_rows(Transaction& tx, Faults& faults) {
       {"SELECT 'delta ' || lower(hex(d.digest)) FROM delta d JOIN erasure x ON x.digest = d.digest AND x.kind = 'delta'"
        " WHERE length(d.bytes) > 0",
        " is said to be erased and is not"},
+      {"SELECT 'state ' || s.id FROM state s JOIN delta d ON d.digest = s.consolidated WHERE length(d.bytes) = 0"
+       " AND s.id = (SELECT state FROM head)",
+       " is drawn from a consolidated delta that was erased"},
       {"SELECT 'photo ' || lower(hex(p.digest)) FROM photo p JOIN erasure x ON x.digest = p.digest AND x.kind = "
        "'photo'",
        " is said to be erased and is not"},

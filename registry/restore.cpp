@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/file_io.h"
 #include "core/json.h"
+#include "core/log.h"
 #include "registry/blob_store.h"
 #include "registry/registry.h"
 #include "registry/sqlite.h"
@@ -94,7 +95,7 @@ Restored restore_backup(const fs::path& backup, const fs::path& to, const Clock&
   const fs::path whole = target.has_filename() ? target : target.parent_path();
   check_target(whole);
   const fs::path unfinished = whole.string() + ".restoring" + std::string(kTemporarySuffix);
-  fs::remove_all(unfinished);
+  remove_tree(unfinished);
   Restored restored;
   try {
     make_folder(unfinished);
@@ -107,8 +108,11 @@ Restored restore_backup(const fs::path& backup, const fs::path& to, const Clock&
     check_restored(unfinished, note, clock, actor, backup.string(), restored);
     publish_file_durably(unfinished, whole);
   } catch (...) {
-    std::error_code ignored;
-    for (const fs::path& made : {unfinished, whole}) fs::remove_all(made, ignored);
+    try {  // the target is somebody's: a daemon may have begun to live there
+      remove_tree(unfinished);
+    } catch (const Error& error) {
+      spdlog::warn("after a restore that failed: {}", error.what());
+    }
     throw;
   }
   return restored;

@@ -16,13 +16,13 @@ Code code_of(int result) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return Code::busy;
-    case SQLITE_FULL:
     case SQLITE_NOMEM:
     case SQLITE_TOOBIG:
       return Code::exhausted;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return Code::corrupt;
+    case SQLITE_FULL:
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
@@ -99,6 +99,8 @@ void Database::copy_to(sqlite3* target, std::string_view doing) {
   } while (result == SQLITE_OK);
   const std::lock_guard lock(mutex_);
   const int finished = sqlite3_backup_finish(backup);
+  const int fault = result != SQLITE_DONE ? result : finished;
+  if ((fault & 0xff) == SQLITE_CORRUPT) storage_failed_ = true;  // an IOERR may be the target's
   if (result != SQLITE_DONE || finished != SQLITE_OK)
     throw failure(target, result != SQLITE_DONE ? result : finished, doing, "copy", path_);
 }
@@ -191,9 +193,13 @@ Transaction::~Transaction() {
 void Transaction::script(const std::string& sql) { database_.run(sql, doing_); }
 
 void Transaction::commit() {
-  database_.last_commit_failed_ = true;
-  announce_durable_step("commit", database_.path());
-  database_.run("COMMIT", doing_);
+  try {
+    announce_durable_step("commit", database_.path());
+    database_.run("COMMIT", doing_);
+  } catch (...) {
+    database_.last_commit_failed_ = true;
+    throw;
+  }
   database_.last_commit_failed_ = false;
   open_ = false;
 }
@@ -201,7 +207,7 @@ void Transaction::commit() {
 void back_up_database(Database& database, const fs::path& file) {
   make_folder(file.parent_path());
   const fs::path temporary = file.string() + std::string(kTemporarySuffix);
-  fs::remove(temporary);
+  remove_file(temporary);
   try {
     {
       Database copy(temporary);
@@ -216,9 +222,10 @@ void back_up_database(Database& database, const fs::path& file) {
     }
     publish_file_durably(temporary, file);
   } catch (...) {
-    for (const char* suffix : {"", "-wal", "-shm"}) {
-      std::error_code ignored;
-      fs::remove(temporary.string() + suffix, ignored);
+    try {
+      for (const char* suffix : {"", "-wal", "-shm"}) remove_file(temporary.string() + suffix);
+    } catch (const Error& error) {
+      spdlog::warn("after a backup that failed: {}", error.what());
     }
     throw;
   }

@@ -19,6 +19,7 @@ constexpr auto kPoll = 300ms;
 struct Options {
   std::string concept_version;
   api::EvaluateConcept request;
+  std::vector<std::string> prompts;
   std::string sheet;
 };
 
@@ -71,6 +72,7 @@ int evaluate(const Context& context, Options& options) {
   if (!options.sheet.empty()) prepare_output(options.sheet, "sheet");
   const auto at = options.concept_version.find('@');
   if (at != std::string::npos) options.request.version = options.concept_version.substr(at + 1);
+  if (!options.prompts.empty()) options.request.prompts = options.prompts;
   const Client client = context.client();
   const std::string name = options.concept_version.substr(0, at);
   const auto asked = api::decode_answer<api::EvaluationAnswer>(
@@ -108,8 +110,7 @@ void define_evaluate(CLI::App& app, Context& context) {
       ->required()
       ->type_name("NAME[@VERSION]");
   command
-      ->add_option("-p,--prompt", options->request.prompts,
-                   "\"a {} on the beach\"; as often as wanted (default: the gate's)")
+      ->add_option("-p,--prompt", options->prompts, "\"a {} on the beach\"; as often as wanted (default: the gate's)")
       ->type_name("TEXT")
       ->allow_extra_args(false);
   command->add_option("--seeds", options->request.seeds, "Pictures of each prompt (default: 4)")->type_name("N");

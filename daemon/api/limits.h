@@ -11,7 +11,8 @@ inline constexpr int kLearnStepsMax = 10'000;
 inline constexpr int kSettingsMax = 32;  // of a method, in one request
 inline constexpr int kCountMax = 16;     // pictures a request
 inline constexpr int kEvaluatedSeedsMax = 16, kEvaluatedPromptsMax = 32;
-inline constexpr int kSideMin = 16;  // pixels of a picture asked for
+inline constexpr int kEvaluatedPicturesMax = 128;  // of one way of asking: prompts x seeds
+inline constexpr int kSideMin = 16;                // pixels of a picture asked for
 inline constexpr int kSideMax = 2048;
 // Pictures x steps x area, in steps of one picture of the base's own size: what one request may keep the model busy
 // with. 16 pictures of 200 steps, or one of 50 steps and eight times the side.

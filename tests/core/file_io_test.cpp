@@ -53,9 +53,9 @@ TEST_F(FileIo, AFailureAtAnyStepLeavesTheOldBytesOrTheNewAndNoLitter) {
     write_file_durably(folder_ / "a", "old");
     int step = 0;
     set_durable_step_hook([&](const DurableStep&) {
-      if (++step == fatal) throw Error(Code::exhausted, "disk full");
+      if (++step == fatal) throw Error(Code::unavailable, "disk full");
     });
-    EXPECT_ERROR(write_file_durably(folder_ / "a", "new"), Code::exhausted, "disk full");
+    EXPECT_ERROR(write_file_durably(folder_ / "a", "new"), Code::unavailable, "disk full");
     set_durable_step_hook({});
     EXPECT_EQ(test::contents(folder_ / "a"), fatal <= 3 ? "old" : "new");
     EXPECT_EQ(names(), std::vector<fs::path>{"a"});

@@ -150,6 +150,26 @@ TEST_F(BadHttp, Row2ABodyOverTheRoutesLimitIs413BeforeItIsRead) {
   EXPECT_THAT(answer_to(chunks), StartsWith("HTTP/1.1 413"));
 }
 
+TEST_F(BadHttp, BodiesShareTheRoomThatThereIs) {
+  http_.bodies_bytes_max = 4u << 20, http_.body_grace = 60s;
+  start();
+  const std::string large =
+      "POST /api/v1/concepts HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+      "Content-Length: 3000000\r\nExpect: 100-continue\r\n\r\n";
+  RawConnection first = over_socket();
+  first.send(large);
+  EXPECT_THAT(first.receive("\r\n\r\n"), StartsWith("HTTP/1.1 100"));
+  EXPECT_EQ(status_of(answer_to(large)), 429);
+  EXPECT_EQ(status().counts.concepts, 0) << "small requests go on";
+  first.hang_up();
+  for (int i = 0; i < 200; ++i, std::this_thread::sleep_for(20ms)) {
+    RawConnection again = over_socket();
+    again.send(large);
+    if (again.receive("\r\n\r\n").starts_with("HTTP/1.1 100")) return;
+  }
+  FAIL() << "the room was not given back";
+}
+
 TEST_F(BadHttp, Row3WhatHasTwoReadingsIs400AndTheEnd) {
   start();
   const std::string post = "POST /api/v1/generate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";

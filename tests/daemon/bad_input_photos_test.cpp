@@ -63,9 +63,10 @@ TEST_F(BadPhotos, ThoseThatTeachLittleAreTakenWithAWarning) {
               testing::ElementsAre(HasSubstr("is 400x100, and only the 100x100 in its middle")));
   EXPECT_THAT(warnings_for("d", {photo(9), photo(10), jpeg_of(pattern(9, 128, 128))}),
               testing::ElementsAre(HasSubstr("photos[2] (2.jpg) looks the same as photos[0] (0.jpg)")));
-  EXPECT_THAT(warnings_for("e", {photo(11), with_talkative_exif(jpeg_of(pattern(12))), photo(13)}),
-              testing::ElementsAre(HasSubstr("EXIF says where these were taken, and photos are kept as they came: "
-                                             "photos[1] (1.jpg)")));
+  EXPECT_THAT(
+      warnings_for("e", {photo(11), with_talkative_exif(jpeg_of(pattern(12))), photo(13)}),
+      testing::ElementsAre(HasSubstr("EXIF says where these were taken; that is not kept here, but the files have it: "
+                                     "photos[1] (1.jpg)")));
   EXPECT_THAT(warnings_for("f", {photo(14)}), testing::ElementsAre(HasSubstr("three to five photos")));
 }
 

@@ -76,6 +76,7 @@ TEST_F(Evaluating, WhatCannotBeMeasuredIsRefusedWithItsField) {
   EXPECT_EQ(field("kettle-7", {{"prompts", {"a {}" + std::string(2000, 'x')}}}), "422 prompts[0]");
   EXPECT_EQ(field("kettle-7", {{"prompts", std::vector<std::string>(33, "a {}")}}), "422 prompts");
   EXPECT_EQ(field("kettle-7", {{"words", "a <kettle-7>"}}), "422 words");
+  EXPECT_EQ(field("kettle-7", {{"prompts", std::vector<std::string>(32, "a {}")}, {"seeds", 5}}), "422 seeds");
   EXPECT_EQ(field("kettle-7", {{"steps", 5}}), "422 steps");
   add("slow", "other");
   EXPECT_EQ(field("slow", nothing), "409 name") << "it is not learnt yet";

@@ -93,10 +93,13 @@ WorkerProbe pretend_to_draw(const ProbeOrder& order, const WorkerVoice& voice) {
           .fidelity = .625};
 }
 
-// The file refuse-all has its gate refuse.
+// The file refuse-all has its gate refuse, slow-consolidate makes it take its time.
 WorkerResult pretend_to_consolidate(const ConsolidateOrder& order, const WorkerVoice& voice) {
   require_base(order, fingerprint_of_base());
-  voice.step({.step = 1, .steps = 1}, nullptr);
+  for (int step = 0; step < (is_there("slow-consolidate") ? 3000 : 1); ++step) {
+    voice.step({.step = 1, .steps = 1}, nullptr);
+    if (step > 0) std::this_thread::sleep_for(10ms);
+  }
   std::string all = "delta:of all:";  // as FakeModel reads it
   for (const std::string& name : order.names) all += (name == order.names.front() ? "" : ",") + name;
   for (const std::string& delta : order.deltas) all += "|" + delta;

@@ -1,6 +1,9 @@
 // Goal: whoever watches the daemon from outside learns whether it lives, whether it can serve, and how it does, and
 // reads nothing there that a client wrote.
 #include <atomic>
+#include <future>
+#include <thread>
+#include <utility>
 
 #include "core/file_io.h"
 #include "tests/daemon/daemon_fixture.h"
@@ -12,7 +15,7 @@ class Health : public DaemonTest {
  protected:
   Health() {
     set_durable_step_hook([this](const DurableStep&) {
-      if (full_) throw Error(Code::exhausted, "no space is left on the device");
+      if (full_) throw Error(Code::unavailable, "no space is left on the device");
     });
   }
   ~Health() override {
@@ -47,12 +50,36 @@ TEST_F(Health, SaysWhatIsMissingUntilItIsThereAgain) {
   start();
   EXPECT_THAT(failing(), testing::ElementsAre("disk"));
   full_ = true;
-  EXPECT_EQ(refused("learning/pause", Json::object()).second.code, "exhausted");
+  EXPECT_EQ(refused("learning/pause", Json::object()).second.code, "unavailable");
   EXPECT_THAT(failing(), testing::ElementsAre("disk", "registry"));
   EXPECT_EQ(ask("/healthz").status, 200) << "it lives all the same";
   full_ = false;
   client().post("learning/pause", Json::object());
   EXPECT_THAT(failing(), testing::ElementsAre("disk"));
+}
+
+TEST_F(Health, LivesWhileEveryHandlerIsBusy) {
+  http_.handler_threads = 1;
+  start();
+  std::promise<void> held, go_on;
+  set_durable_step_hook([&, once = false](const DurableStep& step) mutable {
+    if (step.kind != "commit" || std::exchange(once, true)) return;
+    held.set_value();
+    go_on.get_future().wait();
+  });
+  std::thread writer([&] { client().post("learning/pause", Json::object()); });
+  held.get_future().wait();
+  EXPECT_EQ(client().exchange("GET", "/healthz", "", 10s).status, 200);
+  go_on.set_value();
+  writer.join();
+  set_durable_step_hook({});
+}
+
+TEST_F(Health, CountsWhatIsRefusedAtTheDoor) {
+  start();
+  EXPECT_EQ(client().exchange("BREW", "/api/v1/status", "", 10s).status, 400);
+  EXPECT_THAT(client().exchange("GET", "/metrics", "", 10s).body,
+              HasSubstr("conceptd_requests_total{code=\"400\",method=\"other\",route=\"refused\"} 1"));
 }
 
 TEST_F(Health, CountsWhatItDoesInPrometheussForm) {

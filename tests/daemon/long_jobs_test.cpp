@@ -124,7 +124,7 @@ class FullDisk : public LongJobs {
  protected:
   FullDisk() {
     set_durable_step_hook([this](const DurableStep&) {
-      if (full_) throw Error(Code::exhausted, "no space is left on the device");
+      if (full_) throw Error(Code::unavailable, "no space is left on the device");
     });
   }
   ~FullDisk() override {
@@ -143,7 +143,7 @@ TEST_F(FullDisk, IsWaitedOutByAJobThatRuns) {
   full_ = true;
   std::this_thread::sleep_for(2500ms);  // past a heartbeat, and past the job's own end
   EXPECT_EQ(generate("a <kettle-7>").concepts[0].version, 1) << "serving goes on";
-  EXPECT_EQ(refused("concepts/kettle-7/learn", Json::object()).second.code, "exhausted");
+  EXPECT_EQ(refused("concepts/kettle-7/learn", Json::object()).second.code, "unavailable");
   EXPECT_EQ(job(id).state, "running");
   full_ = false;
   const api::JobInfo job = wait_for(id);

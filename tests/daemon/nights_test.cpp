@@ -338,6 +338,42 @@ TEST_F(Nightly, DoesNotLearnWhatIsPaused) {
   EXPECT_EQ(job(a).state, "queued");
 }
 
+TEST_F(Nightly, DoesNotWaitForAJobThatIsPaused) {
+  start();
+  add_and_learn("a");
+  const std::int64_t slow = add("slow", "other");
+  wait_until(slow, [](const api::JobInfo& info) { return info.progress.step >= 2; });
+  client().post("learning/pause", {{"reason", "a fair"}});
+  const api::NightInfo night = hold();
+  EXPECT_EQ(step(night, "learn").state, "stopped");
+  EXPECT_EQ(step(night, "measure").state, "done") << step(night, "measure").message;
+  EXPECT_EQ(step(night, "backup").state, "done");
+}
+
+TEST_F(Nightly, EndsWithItsTimeWhateverAWorkerIsBusyWith) {
+  consolidates_ = true;
+  start();
+  add_and_learn("a"), add_and_learn("b");
+  plant("slow-consolidate");
+  client().post("nights", {{"until", "14:00"}});
+  for (int i = 0; i < 500 && step(night(), "consolidate").state != "running"; ++i) std::this_thread::sleep_for(20ms);
+  at("2026-11-22T13:30");
+  const api::NightInfo night = over(1);
+  EXPECT_EQ(night.state, "stopped") << states(night) << night.reason;
+  EXPECT_EQ(step(night, "consolidate").state, "stopped");
+  EXPECT_EQ(step(night, "publish").state, "done");
+}
+
+TEST_F(Nightly, AStepThatMeetsWhatNobodyThoughtOfHasFailedAndTheNextOnesRun) {
+  start();
+  add_and_learn("a");
+  std::filesystem::remove_all(config_.data_dir / "backups");
+  std::filesystem::create_symlink(config_.data_dir / "backups", config_.data_dir / "backups");  // a link to itself
+  const api::NightInfo night = hold();
+  EXPECT_EQ(night.state, "failed") << states(night);
+  EXPECT_EQ(step(night, "backup").state, "failed");
+}
+
 TEST_F(Nightly, IsSeenFromOutside) {
   start();
   hold();

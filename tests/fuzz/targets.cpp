@@ -8,13 +8,16 @@
 #include "core/error.h"
 #include "core/pack/pack.h"
 #include "core/pack/pack_documents.h"
+#include "core/picture/metadata.h"
 #include "core/picture/photo_facts.h"
 #include "core/safetensors_header.h"
 #include "daemon/api/base64.h"
+#include "daemon/api/packs.h"
 #include "daemon/api/wire.h"
 #include "daemon/config.h"
 #include "daemon/decode_messages.h"
 #include "daemon/frames.h"
+#include "daemon/http_header.h"
 #include "daemon/percent.h"
 #include "daemon/prompt.h"
 #include "daemon/worker_messages.h"
@@ -60,6 +63,18 @@ void request(std::string_view bytes) {
     read_request<api::LearnAgain>(json);
     read_request<api::RollBack>(json);
     read_request<api::GenerateRequest>(json);
+    read_request<api::EvaluateConcept>(json);
+    read_request<api::PauseRequest>(json);
+    read_request<api::HoldNight>(json);
+    read_request<api::CreateToken>(json);
+    read_request<api::PinConcept>(json);
+    read_request<api::Promote>(json);
+    read_request<api::RollBackState>(json);
+    read_request<api::SetAlias>(json);
+    read_request<api::CollectGarbage>(json);
+    read_request<api::BackUp>(json);
+    read_request<api::ExportPack>(json);
+    read_request<api::ImportPack>(json);
   });
 }
 
@@ -95,6 +110,9 @@ void picture(std::string_view bytes) {
     const picture::Picture decoded = picture::decode(bytes, limits);
     must(decoded.width == facts.info.width && decoded.height == facts.info.height, "the header and the pixels agree");
     must(decoded.rgb.size() == 3u * static_cast<unsigned>(decoded.width * decoded.height), "every pixel is there");
+    const std::string kept = picture::without_metadata(bytes, facts.info.format);
+    must(picture::decode(kept, limits) == decoded, "without its metadata it shows the same");
+    must(picture::without_metadata(kept, facts.info.format) == kept, "and has none any more");
   });
 }
 
@@ -195,11 +213,23 @@ void pack_documents(std::string_view bytes) {
   refusing({Code::invalid, Code::exhausted}, [&] { (void)pack::write_signature(pack::read_signature(bytes)); });
 }
 
+// A request's header, and what of it is read by hand.
+void http_header(std::string_view bytes) {
+  (void)daemon::fault_in_header(bytes);
+  const std::string host = daemon::host_name_of(bytes);
+  must(host.size() <= bytes.size(), "a host's name is part of what was sent");
+  (void)daemon::host_name_of_origin(bytes);
+  for (const auto& [name, value] : daemon::query_of(bytes))
+    must(name.size() + value.size() <= bytes.size(), "a query has no more than was sent");
+  must(daemon::path_of(bytes).find('?') == std::string_view::npos, "a path ends where the query begins");
+}
+
 constexpr Target kTargets[] = {{"answer", answer},
                                {"base64", base64},
                                {"config", config},
                                {"decode_messages", decode_messages},
                                {"frames", frames},
+                               {"http_header", http_header},
                                {"pack", pack_file},
                                {"pack_documents", pack_documents},
                                {"picture", picture},

@@ -47,7 +47,8 @@ TEST_P(Resuming, EndsWithTheSameBytesAsNeverHavingStopped) {
   EXPECT_EQ(first, step + 1);
 }
 INSTANTIATE_TEST_SUITE_P(Methods, Resuming,
-                         testing::Combine(testing::Values("perfusion", "textual_inversion", "infusion"),
+                         testing::Combine(testing::Values("perfusion", "textual_inversion", "infusion", "lora",
+                                                          "custom_diffusion"),
                                           testing::Values(1, 27)));
 
 TEST(Resuming, BeginsAnewWhereTheCheckpointIsAnothersOrBroken) {
@@ -76,6 +77,7 @@ struct Toy {
   torch::optim::Adam adam{{value}, torch::optim::AdamOptions(1)};
   std::vector<std::string> notes;
   std::vector<std::string> checkpoints;
+  float gradient = -1;
 
   void run(double cliff, int64_t steps, std::string checkpoint = {}) {
     LearnRequest request{.name = "toy", .class_word = "toy", .photos = {}, .masks = {}, .seed = 1, .settings = {}};
@@ -87,7 +89,7 @@ struct Toy {
     LearningLoop loop({.method = "toy", .steps = steps, .rates = {1}}, request, context, adam);
     loop.run(
         [&](int64_t, torch::Generator&) {
-          value.mutable_grad() = torch::full({1}, -1.);
+          value.mutable_grad() = torch::full({1}, gradient);
           const double now = value.item<double>();
           return now > cliff ? std::nan("") : now;
         },
@@ -123,6 +125,12 @@ TEST(LearningLoop, EndsAsDivergedAfterTwoSlowerTries) {
     EXPECT_NE(std::string(error.what()).find("not a number at step"), std::string::npos) << error.what();
   }
   EXPECT_TRUE(toy.value.isfinite().all().item<bool>());
+}
+
+TEST(LearningLoop, AMeanSquareWithoutEndIsNoNumberEither) {
+  Toy toy;
+  toy.gradient = -1e25f;  // its square is beyond fp32: Adam's steps would be 0 from here on, and nothing would say so
+  EXPECT_THROW(toy.run(100, 40), Diverged);
 }
 
 TEST(LearningLoop, NamesTheStepWhereAPhotoIsNoPicture) {

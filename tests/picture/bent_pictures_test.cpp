@@ -2,8 +2,10 @@
 // in bounded time; rows 13 to 19 of docs/reliability.md.
 #include "tests/support/bent_pictures.h"
 
+#include <algorithm>
 #include <chrono>
 
+#include "core/picture/metadata.h"
 #include "core/picture/photo_facts.h"
 #include "tests/support/expect_error.h"
 
@@ -110,6 +112,49 @@ TEST(BentPictures, MetadataIsSeenAndGoesNoFurther) {
   EXPECT_EQ(decode(talkative), decode(jpeg_of(plain(64, 64, 90))));
   EXPECT_TRUE(facts_of(talkative).has_position);
   EXPECT_FALSE(facts_of(jpeg_of(plain(64, 64, 90))).has_position);
+}
+
+TEST(Metadata, GoesAndThePictureStays) {
+  const Picture shown = plain(64, 64, 90);
+  const std::string jpeg = jpeg_of(shown), png = encode_png(shown), webp = webp_of(shown);
+  const std::string talkative = with_talkative_exif(jpeg) + "what a phone hangs behind it";
+  const std::string kept = without_metadata(talkative, Format::jpeg);
+  EXPECT_EQ(kept.find("GPS"), kept.npos);
+  EXPECT_LT(kept.size(), jpeg.size() + 64) << "of EXIF the orientation at most";
+  EXPECT_FALSE(facts_of(kept).has_position);
+  EXPECT_EQ(decode(kept), decode(talkative));
+  const std::string progressive = jpeg_of(shown, true);
+  EXPECT_EQ(decode(without_metadata(progressive, Format::jpeg)), decode(progressive)) << "segments between scans stay";
+  EXPECT_EQ(without_metadata(png, Format::png), png) << "byte for byte, where there is none";
+  EXPECT_EQ(without_metadata(with_chunks(png, "tEXt", "Author\0Alice"s, 3) + "more", Format::png), png);
+  EXPECT_EQ(without_metadata(webp, Format::webp), webp);
+  EXPECT_EQ(without_metadata(webp + "XMP \x04\0\0\0abcd"s, Format::webp), webp);
+  for (const auto& bent : {png_of_16_bits(64), png_of_grey_and_alpha(64), png_with_a_palette(64)})
+    EXPECT_EQ(decode(without_metadata(bent, Format::png)), decode(bent));
+}
+
+TEST(Metadata, HowAPictureIsTurnedIsNone) {
+  Picture halves = plain(64, 32, 0);
+  std::fill(halves.rgb.begin() + 3 * 64 * 16, halves.rgb.end(), std::uint8_t{200});
+  const std::string tiff = "MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"s;
+  const std::string plain_jpeg = jpeg_of(halves);
+  const std::string jpeg = plain_jpeg.substr(0, 2) + "\xff\xe1\0\x22"s + "Exif\0\0"s + tiff + plain_jpeg.substr(2);
+  const std::string png = with_chunks(encode_png(halves), "eXIf", tiff);
+  const std::string webp = webp_of(halves) + "EXIF\x1a\0\0\0"s + tiff;
+  for (const auto& [bytes, format] : {std::pair{jpeg, Format::jpeg}, {png, Format::png}, {webp, Format::webp}}) {
+    const Picture turned = decode(bytes);
+    ASSERT_EQ(turned.width, 32) << to_string(format);
+    const std::string kept = without_metadata(bytes, format);
+    EXPECT_EQ(decode(kept), turned) << to_string(format);
+    EXPECT_EQ(without_metadata(kept, format), kept) << to_string(format);
+  }
+}
+
+TEST(Metadata, OfWhatDoesNotAddUpIsRefused) {
+  const std::string jpeg = jpeg_of(plain(64, 64, 90)), png = encode_png(plain(8, 8, 1));
+  EXPECT_ERROR(without_metadata(jpeg.substr(0, jpeg.size() - 2), Format::jpeg), Code::invalid, "do not add up");
+  EXPECT_ERROR(without_metadata(jpeg.substr(0, 10), Format::jpeg), Code::invalid, "do not add up");
+  EXPECT_ERROR(without_metadata(png.substr(0, png.size() - 20), Format::png), Code::invalid, "do not add up");
 }
 
 TEST(BentPictures, SidesAreJudged) {

@@ -116,14 +116,42 @@ TEST_F(Backups, OnesThatFailLeaveNothingAndTheNextOneWorks) {
   add_and_learn("a", "a-1");
   for (const char* kind : {"write", "fsync", "rename", "link", "mkdir", "fsync-dir"}) {
     set_durable_step_hook([&](const DurableStep& step) {
-      if (step.kind == kind) throw Error(Code::exhausted, "disk full");
+      if (step.kind == kind) throw Error(Code::unavailable, "disk full");
     });
-    EXPECT_ERROR(back_up(), Code::exhausted, "disk full");
+    EXPECT_ERROR(back_up(), Code::unavailable, "disk full");
     EXPECT_THAT(names_in(folder_.path()), ElementsAre("data")) << kind;
   }
   set_durable_step_hook({});
   back_up();
   EXPECT_EQ(restore().head, 1);
+}
+
+TEST_F(Backups, OneThatCannotBeNotedHasNoNameNotEvenInPart) {
+  add_and_learn("a", "a-1");
+  std::string seen;  // what stood under the name while the failed one was taken away
+  set_durable_step_hook([&](const DurableStep& step) {
+    if (step.kind == "commit") throw Error(Code::unavailable, "disk full");
+    if (step.kind == "unlink" && fs::exists(folder_ / "one")) seen = step.path;
+  });
+  EXPECT_ERROR(back_up(), Code::unavailable, "disk full");
+  set_durable_step_hook({});
+  EXPECT_EQ(seen, "") << "it lost its name before its first file";
+  EXPECT_THAT(names_in(folder_.path()), ElementsAre("data"));
+}
+
+TEST_F(Backups, ARestoreThatFailsLeavesAloneWhoHasMovedIn) {
+  add_and_learn("a", "a-1");
+  back_up();
+  set_durable_step_hook([&](const DurableStep& step) {
+    if (step.kind == "rename" && step.path == folder_ / "restored") {
+      fs::create_directories(folder_ / "restored");
+      plant(folder_ / "restored/registry.db", "a daemon's that was started meanwhile");
+    }
+  });
+  EXPECT_THROW(restore(), Error);
+  set_durable_step_hook({});
+  EXPECT_THAT(names_in(folder_ / "restored"), ElementsAre("registry.db"));
+  EXPECT_THAT(names_in(folder_.path()), ElementsAre("data", "one", "restored"));
 }
 
 TEST_F(Backups, ADamagedDeltaMakesNoBackup) {

@@ -159,11 +159,11 @@ TEST_F(Concepts, OneProcessAtATime) {
 TEST_F(Concepts, AFullDiskRefusesTheAddAndTheNextOneWorks) {
   std::string failing;
   set_durable_step_hook([&](const DurableStep& step) {
-    if (step.kind == failing) throw Error(Code::exhausted, "disk full");
+    if (step.kind == failing) throw Error(Code::unavailable, "disk full");
   });
   for (const char* kind : {"write", "fsync", "rename", "commit"}) {
     failing = kind;
-    EXPECT_ERROR(add("kettle-7"), Code::exhausted, "disk full");
+    EXPECT_ERROR(add("kettle-7"), Code::unavailable, "disk full");
     failing.clear();
     EXPECT_THAT(registry().list(), IsEmpty()) << kind;
   }

@@ -147,7 +147,7 @@ class Life {
     try {
       run();
     } catch (const Error& error) {
-      if (!failed_ || (error.code() != Code::exhausted && error.code() != Code::unavailable)) throw;
+      if (!failed_ || error.code() != Code::unavailable) throw;
       failed_();
       run();
     }

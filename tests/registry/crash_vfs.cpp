@@ -57,7 +57,7 @@ void ask_for_ours(const DurableStep& step) {
       throw Error(Code::unavailable, "input/output error");
     case Fate::disk_full:
     case Fate::short_write:
-      throw Error(Code::exhausted, "no space left on device");
+      throw Error(Code::unavailable, "no space left on device");
     case Fate::happens:
     case Fate::power_loss:
     case Fate::torn_power:

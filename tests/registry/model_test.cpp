@@ -425,6 +425,8 @@ class Life {
           kept.insert(state.at(name));
       kept.insert(model_.previous(name));
       for (const auto& [alias, number] : known.aliases) kept.insert(number);
+      for (const Waiting& item : model_.waiting)
+        if (item.name == name) kept.insert(item.number);
       for (const auto& [number, born] : known.born)
         if (born <= clock_.now() - age && !kept.contains(number)) known.erased.insert(number);
       if (!known.present && known.removed_at <= clock_.now() - age) known.has_photos = false;

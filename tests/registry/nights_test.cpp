@@ -172,6 +172,23 @@ TEST_F(Nights, AConsolidatedDeltaIsKeptWithJustItsMap) {
   end(second.id);
 }
 
+TEST_F(Nights, KeepFromGcWhatTheyMayPublish) {
+  for (const char* name : {"a", "b"}) know(name);
+  const Night night = begin();
+  learn_for(night.id, "a", "delta a"), learn_for(night.id, "b", "delta b");
+  const Consolidated all{.delta = registry().keep_consolidated("delta of all"),
+                         .manifest = manifest_of(registry().after_night(night.id))};
+  registry().gc({.keep_states = 1, .older_than = 0ms}, "tester");
+  const NightPublished done = registry().publish_night(night.id, all, "conceptd");
+  EXPECT_EQ(outcome(done, "a", 1), "published: ");
+  EXPECT_EQ(done.state->consolidated, all.delta);
+  EXPECT_EQ(registry().delta(all.delta), "delta of all");
+  const Digest never = registry().keep_consolidated("delta that nobody published");
+  registry().gc({.keep_states = 1, .older_than = 0ms}, "tester");
+  EXPECT_THROW(registry().delta(never), Error) << "the night has decided";
+  end(night.id);
+}
+
 TEST_F(Nights, MeasuresAreHeldAgainstTheFirst) {
   add_and_learn("a", "delta a");
   const Night first = begin();

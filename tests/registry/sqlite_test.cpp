@@ -131,9 +131,9 @@ TEST_F(Sqlite, ABackupIsACompleteDatabaseUnderItsNameOnly) {
 
 TEST_F(Sqlite, ABackupThatFailsLeavesNothingBehind) {
   set_durable_step_hook([](const DurableStep& step) {
-    if (step.kind == "rename") throw Error(Code::exhausted, "disk full");
+    if (step.kind == "rename") throw Error(Code::unavailable, "disk full");
   });
-  EXPECT_ERROR(back_up_database(database_, folder_ / "backups/b.db"), Code::exhausted, "disk full");
+  EXPECT_ERROR(back_up_database(database_, folder_ / "backups/b.db"), Code::unavailable, "disk full");
   set_durable_step_hook({});
   EXPECT_TRUE(std::filesystem::is_empty(folder_ / "backups"));
 }

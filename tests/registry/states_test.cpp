@@ -159,6 +159,18 @@ TEST_F(States, AWholeStateComesBackExceptWhatWasRemovedSince) {
   EXPECT_EQ(live("a"), 2);
 }
 
+TEST_F(States, WhatAWholeStateTakesAwayDoesNotComeBackByWhatIsBeingLearnt) {
+  add_and_learn("a", "a1");  // state 1
+  add_and_learn("b", "b1");
+  const Job queued = registry().jobs().enqueue({.name = "b", .requested_by = "tester"});
+  registry().roll_back_state(1, "tester", "");
+  EXPECT_EQ(live("b"), 0);
+  EXPECT_EQ(registry().jobs().get(queued.id).state, JobState::cancelled);
+  EXPECT_EQ(registry().audit({}, 1).at(0).detail.at("cancelled_jobs"), Json{queued.id});
+  relearn("b", "b2");
+  EXPECT_EQ(live("b"), 2) << "until somebody asks for it again";
+}
+
 TEST_F(States, VersionsAreFoundByNumberAndListedNewestFirst) {
   add_and_learn("a", "delta-1");
   relearn("a", "delta-2");

@@ -88,6 +88,26 @@ TEST_F(Store, AFolderThatCannotBeWrittenIsNamed) {
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
+TEST_F(Store, ItIsWritableWhileItWrites) {
+  int commits = 0;
+  set_durable_step_hook([&](const DurableStep& step) {
+    if (step.kind != "commit") return;
+    ++commits;
+    EXPECT_TRUE(registry().is_writable()) << "nothing has failed";
+  });
+  add("kettle-7");
+  set_durable_step_hook({});
+  EXPECT_GT(commits, 0);
+}
+
+TEST_F(Store, ALinkMayLeadToIt) {
+  add_and_learn("a", "a-1");
+  registry_.reset();
+  std::filesystem::create_symlink(folder_ / "data", folder_ / "link");
+  registry_ = Registry::open(folder_ / "link", clock_);
+  EXPECT_EQ(live("a"), 1);
+}
+
 TEST_F(Store, AClockThatGoesBackTenYearsLosesNothing) {
   add_and_learn("a", "a-1");
   registry().jobs().enqueue({.name = "a", .requested_by = "t"});
@@ -177,8 +197,8 @@ TEST_F(Store, AFullDiskRefusesAndWorksAgainWithoutARestart) {
   each([&](const auto& operation) {
     const auto head = registry().head()->id;
     const auto rows = registry().audit({}, 1).at(0).id;
-    set_durable_step_hook([](const DurableStep&) { throw Error(Code::exhausted, "no space left on device"); });
-    EXPECT_ERROR(operation(), Code::exhausted, "no space");
+    set_durable_step_hook([](const DurableStep&) { throw Error(Code::unavailable, "no space left on device"); });
+    EXPECT_ERROR(operation(), Code::unavailable, "no space");
     set_durable_step_hook({});
     EXPECT_EQ(registry().head()->id, head);
     EXPECT_EQ(registry().audit({}, 1).at(0).id, rows);
