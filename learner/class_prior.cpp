@@ -21,16 +21,19 @@ Tensor identifier_row(diffusion::ModelBundle& bundle, torch::Generator& random) 
 }
 
 namespace {
+constexpr std::uint64_t kPriorSeeds = 1ull << 40;
+constexpr int64_t kPriorSteps = 25;
+
 // What the frozen base makes of "a <class word>": as latents, all of them the subject.
 PhotoLatents pictures_of(diffusion::ModelBundle& bundle, const std::string& class_word, int64_t pictures,
                          std::uint64_t seed) {
   torch::NoGradGuard frozen;
-  constexpr int64_t kSteps = 25, kAtOnce = 8;
+  constexpr int64_t kAtOnce = 8;
   const auto context = diffusion::prepare_prompt(bundle, "a " + class_word).context;
   const auto negative = diffusion::prepare_prompt(bundle, "").context;
   std::vector<Tensor> drawn;
   for (int64_t from = 0; from < pictures; from += kAtOnce) {
-    diffusion::TextToImageRequest request{.sampler = "ddim", .steps = kSteps};
+    diffusion::TextToImageRequest request{.sampler = "ddim", .steps = kPriorSteps};
     for (int64_t k = from; k < std::min(from + kAtOnce, pictures); ++k) {
       request.rows.push_back({.context = context,
                               .negative_context = negative,
@@ -64,9 +67,12 @@ ClassPrior::ClassPrior(diffusion::ModelBundle& bundle, const std::string& class_
   if (!is_on()) return;
   torch::NoGradGuard frozen;
   diffusion::Adaptation base;
-  pictures_ = pictures_of(bundle, class_word, prior.prior_pictures, seed);
+  // Far from the seeds that anybody draws the concept from: those would compare it with what it has seen.
+  pictures_ = pictures_of(bundle, class_word, prior.prior_pictures, seed + kPriorSeeds);
   states_ = bundle.text_encoder(prompts.class_ids, base).last_hidden_state;
 }
+
+int64_t ClassPrior::passes() const { return is_on() ? 2 * kPriorSteps * prior_.prior_pictures : 0; }
 
 void ClassPrior::join(Draw& draw, Tensor& states, int64_t step, torch::Generator& random) const {
   if (!is_on()) return;

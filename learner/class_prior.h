@@ -28,6 +28,7 @@ class ClassPrior {
   // As many rows of the class join the rows of step `step` and their text states (b, n, c); none where the weight is 0.
   // The mean over both halves is half the sum of their losses, which Adam does not notice.
   void join(Draw& draw, Tensor& states, int64_t step, torch::Generator& random) const;
+  int64_t passes() const;  // of the denoiser, a picture each, that drawing the class took
   int64_t passes_a_row() const { return is_on() ? 2 : 1; }  // of the denoiser, for a row of the photos
 
  private:

@@ -62,5 +62,9 @@ class Learner {
 // methods there are.
 std::unique_ptr<Learner> make_learner(const std::string& method);
 std::span<const std::string_view> learner_names();
+// All that a run would be asked with: what is not said has the method's default, or the base's. Error{invalid} names
+// the setting; of an unknown method they are as they were asked.
+nlohmann::json completed_settings(const std::string& method, const nlohmann::json& asked,
+                                  const diffusion::ModelBundle& bundle);
 
 }  // namespace conceptd::learner

@@ -26,4 +26,24 @@ std::unique_ptr<Learner> make_learner(const std::string& method) {
   throw Error(Code::invalid, "no method called '" + method + "'; there are " + list, "method");
 }
 
+namespace {
+template <class Settings>
+nlohmann::json completed(const nlohmann::json& asked, const diffusion::ModelBundle& bundle) {
+  auto settings = Settings::from_json(asked);
+  settings.complete(bundle.learning);
+  return settings.to_json();
+}
+}  // namespace
+
+nlohmann::json completed_settings(const std::string& method, const nlohmann::json& asked,
+                                  const diffusion::ModelBundle& bundle) {
+  if (method == "perfusion") return completed<PerfusionSettings>(asked, bundle);
+  if (method == "textual_inversion") return completed<TextualInversionSettings>(asked, bundle);
+  if (method == "infusion") return completed<InfusionSettings>(asked, bundle);
+  if (method == "lora") return completed<LoraSettings>(asked, bundle);
+  if (method == "custom_diffusion") return completed<CustomDiffusionSettings>(asked, bundle);
+  if (method == "tuning_encoder") return completed<TuningEncoderSettings>(asked, bundle);
+  return asked;
+}
+
 }  // namespace conceptd::learner

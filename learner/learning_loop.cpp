@@ -16,7 +16,7 @@ LearningLoop::LearningLoop(LearningPlan plan, const LearnRequest& request, Learn
       adam_(adam),
       random_(torch::make_generator<at::CPUGeneratorImpl>(request.seed)),
       memory_(adam, random_, std::move(others)),
-      run_(run_digest(plan_.method, request, context.bundle.fingerprint)),
+      run_(run_digest(plan_.method, request, context.bundle)),
       began_(Clock::now()),
       remembered_(began_) {}
 

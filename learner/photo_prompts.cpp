@@ -7,10 +7,12 @@ namespace conceptd::learner {
 namespace {
 constexpr int64_t kLooks = 8, kLooksOfMany = 4, kMany = 32;  // noised copies a photo; of more photos, fewer
 
+int64_t looks_of(int64_t photos) { return photos > kMany ? kLooksOfMany : kLooks; }
+
 // (k) int64: the prompt from `first` on in which the base denoises a photo's surroundings best. states (t, n, c)
 Tensor best_prompt(diffusion::ModelBundle& bundle, const PhotoLatents& photos, const diffusion::NoiseSchedule& schedule,
                    const Tensor& states, int64_t first, std::uint64_t seed) {
-  const auto k = photos.mean.size(0), looks = k > kMany ? kLooksOfMany : kLooks;
+  const auto k = photos.mean.size(0), looks = looks_of(k);
   auto best = torch::empty({k}, torch::kLong);
   Workers workers(at::get_num_threads());
   workers.run(static_cast<int>(k), [&](int, int task) {
@@ -44,6 +46,7 @@ PhotoPrompts::PhotoPrompts(diffusion::ModelBundle& bundle, const PhotoLatents& p
     diffusion::Adaptation base;
     const auto ids = fill_templates(bundle, texts, class_word).class_ids;
     places_ = best_prompt(bundle, photos, schedule, bundle.text_encoder(ids, base).last_hidden_state, first, seed);
+    passes_ = photos.mean.size(0) * looks_of(photos.mean.size(0)) * static_cast<int64_t>(places.size());
   }
   for (auto& text : texts) text = filled(text, said);
   all_ = fill_templates(bundle, texts, class_word);

@@ -24,11 +24,13 @@ class PhotoPrompts {
   Tensor rows(int64_t step, const Draw& draw) const;
   const Prompts& all() const { return all_; }          // the templates, then one prompt a place
   const Prompts& plain() const { return plain_; }      // the templates alone, the placeholder as {}
+  int64_t passes() const { return passes_; }           // of the denoiser, a picture each, that guessing took
   const Tensor& own_place() const { return places_; }  // (k) int64, of each photo, into all(); undefined: no places
 
  private:
   Prompts all_, plain_;
   Tensor places_;
+  int64_t passes_ = 0;
 };
 
 }  // namespace conceptd::learner

@@ -130,7 +130,7 @@ Checkpoint parse_checkpoint(std::string bytes, const Digest& run) {
   }
 }
 
-Digest run_digest(const std::string& method, const LearnRequest& request, const Digest& base) {
+Digest run_digest(const std::string& method, const LearnRequest& request, const diffusion::ModelBundle& bundle) {
   const auto bytes_of = [](const Tensor& tensor) {
     if (!tensor.defined()) return std::string("none");
     const auto whole = tensor.to(torch::kFloat).contiguous();
@@ -140,10 +140,12 @@ Digest run_digest(const std::string& method, const LearnRequest& request, const 
                            {"name", request.name},
                            {"class", request.class_word},
                            {"seed", request.seed},
-                           {"settings", request.settings},
+                           {"settings", completed_settings(method, request.settings, bundle)},
+                           {"places", bundle.learning.places},
+                           {"compute", std::string(c10::toString(bundle.compute))},
                            {"photos", bytes_of(request.photos)},
                            {"masks", bytes_of(request.masks)},
-                           {"base", base.hex()}};
+                           {"base", bundle.fingerprint.hex()}};
   return Digest::of(all.dump());
 }
 

@@ -45,7 +45,7 @@ std::string checkpoint_bytes(const Checkpoint& checkpoint, const Digest& run);
 // Error{corrupt} if the bytes do not add up, Error{conflict} if they are another run's.
 Checkpoint parse_checkpoint(std::string bytes, const Digest& run);
 
-// Of everything that decides what a run learns, but for the number of threads.
-Digest run_digest(const std::string& method, const LearnRequest& request, const Digest& base);
+// Of everything that decides what a run learns, defaults that were not asked for too, but for the number of threads.
+Digest run_digest(const std::string& method, const LearnRequest& request, const diffusion::ModelBundle& bundle);
 
 }  // namespace conceptd::learner

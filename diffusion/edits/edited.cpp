@@ -111,7 +111,11 @@ Tensor Edited::linear(AdaptedLinearImpl& base, const Tensor& x) {
     if (locked) {
       const auto read = set.key_context.to(x.scalar_type()).unsqueeze(0);
       answer = base.plain(read);
-      if (set.key_edits && it != set.sites.end()) answer = edited(k, it->second, base, read, {}, answer);
+      if (it != set.sites.end()) {
+        auto edits = it->second;  // without Perfusion's, which the lock is there to keep out, unless they are asked for
+        if (!set.key_edits) edits.rank_one.clear(), edits.residual.clear();
+        if (!edits.rank_one.empty() || !edits.low_rank.empty()) answer = edited(k, edits, base, read, {}, answer);
+      }
       answer = answer.expand({rows.defined() ? rows.size(0) : x.size(0), -1, -1});
     } else {
       answer = edited(k, it->second, base, x, rows, rows.defined() ? y.index_select(0, rows) : y);

@@ -89,7 +89,8 @@ Learned CustomDiffusionLearner::learn(const LearnRequest& request, LearnContext&
     const auto shown = std::make_shared<const EditSet>(diffusion::delta_edits(delta_now(), delta_base));
     return preview(bundle, shown, "<" + request.name + ">");
   });
-  return {delta_now(), loop.metrics(first_loss, fixed_loss(), s.steps * s.batch * prior.passes_a_row())};
+  return {delta_now(), loop.metrics(first_loss, fixed_loss(),
+                                    prompts.passes() + prior.passes() + s.steps * s.batch * prior.passes_a_row())};
 }
 
 }  // namespace conceptd::learner

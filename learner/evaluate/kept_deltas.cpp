@@ -27,11 +27,12 @@ double noted(const diffusion::Delta& delta, const char* note) {
 
 KeptDelta learn_or_recall(const std::string& method, const learner::LearnRequest& request,
                           learner::LearnContext& context, const std::filesystem::path& folder) {
-  const auto asked = learner::run_digest(method, request, context.bundle.fingerprint).short_hex();
+  const auto asked = learner::run_digest(method, request, context.bundle).short_hex();
   const auto path = folder / (request.name + "-" + method + "-" + asked + ".safetensors");
   if (!folder.empty() && std::filesystem::exists(path)) {
     KeptDelta kept{diffusion::parse_delta(read_file(path, diffusion::kDeltaBytesMax), path.string())};
     kept.seconds = noted(kept.delta, kSecondsNote), kept.passes = noted(kept.delta, kPassesNote);
+    kept.delta.notes.erase(kSecondsNote), kept.delta.notes.erase(kPassesNote);  // ours, and no bytes of the delta
     return kept;
   }
   const auto began = cpu_seconds();

@@ -68,7 +68,7 @@ class Bench {
       : bundle_(bundle), judge_(judge), held_(held), plan_(plan), prompts_(trial_prompts(held)) {
     torch::NoGradGuard frozen;
     references_.renders = held.references(judge);
-    references_.photos_identity = judge.net(held.photos).identity;
+    references_.photos_towers = judge.towers.of_pictures(held.photos);
     references_.plain_towers = judge.towers.of_pictures(drawn(held.word, nullptr, drawing));
   }
 
@@ -125,6 +125,10 @@ void report_methods(diffusion::ModelBundle& bundle, diffusion::ModelBundle& exac
                   {"seeds", plan.seeds},
                   {"steps", drawing.steps},
                   {"guidance", drawing.guidance},
+                  {"rescale", drawing.rescale},
+                  {"edit_negative", drawing.edit_negative},
+                  {"compute", std::string(c10::toString(bundle.compute))},
+                  {"judge", judge.digest().hex()},
                   {"base", bundle.fingerprint.hex()}};
   Results results(plan.out, Digest::of(told.dump()).short_hex());
   constexpr int64_t kFisherPrompts = 16, kFisherTimes = 10;

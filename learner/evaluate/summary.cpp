@@ -19,13 +19,21 @@ struct Column {
   const char* title;
   int digits;
 };
-constexpr Column kColumns[] = {{"embedding", "identity", 3},   {"found", "found", 2},
-                               {"by_truth", "attributes", 3},  {"colour_error", "colours off", 3},
-                               {"fidelity", "prompt", 3},      {"companion", "companion", 3},
-                               {"own_colours", "both own", 3}, {"background", "background", 3},
-                               {"diversity", "diversity", 3},  {"wasserstein", "W₂", 3},
-                               {"fisher", "LFD", 5},           {"copy_distance", "copy", 3},
-                               {"seconds", "CPU s", 0},        {"passes", "passes", 0},
+constexpr Column kColumns[] = {{"things", "things", 0},
+                               {"embedding", "identity", 3},
+                               {"found", "found", 2},
+                               {"by_truth", "attributes", 3},
+                               {"colour_error", "colours off", 3},
+                               {"fidelity", "prompt", 3},
+                               {"companion", "companion", 3},
+                               {"own_colours", "both own", 3},
+                               {"background", "background", 3},
+                               {"diversity", "diversity", 3},
+                               {"wasserstein", "W₂", 3},
+                               {"fisher", "LFD", 5},
+                               {"copy_distance", "copy", 3},
+                               {"seconds", "CPU s", 0},
+                               {"passes", "passes", 0},
                                {"bytes", "bytes", 0}};
 
 json interval(const Interval& of) { return {{"value", of.value}, {"low", of.low}, {"high", of.high}}; }
@@ -64,8 +72,14 @@ json summarise(const std::vector<std::filesystem::path>& results, const std::vec
   }
   if (plans.size() != 1) throw Error(Code::conflict, "the results are of " + std::to_string(plans.size()) + " plans");
   json out{{"things", things.size()}, {"plan", *plans.begin()}};
-  for (const auto& [way, figures] : ways)
-    for (const auto& [figure, by_thing] : figures) out["ways"][way][figure] = mean_of(by_thing);
+  for (const auto& [way, figures] : ways) {
+    std::set<std::string> of;
+    for (const auto& [figure, by_thing] : figures) {
+      out["ways"][way][figure] = mean_of(by_thing);
+      for (const auto& [thing, value] : by_thing) of.insert(thing);
+    }
+    out["ways"][way]["things"] = {{"value", of.size()}, {"low", of.size()}, {"high", of.size()}};
+  }
   for (const auto& other : against) {
     const auto theirs = ways.find(other);
     if (theirs == ways.end()) throw Error(Code::not_found, "no results of '" + other + "'", "against");

@@ -65,7 +65,7 @@ nlohmann::json measure_trial(Evaluator& judge, const HeldOutCase& held, const st
     own_colours.count(right(1, both) && right(0, both));
   }
   const auto towers = judge.towers.of_pictures(pictures);
-  const auto copies = learner::copy_distance(judge.net(alone).identity, references.photos_identity);
+  const auto copies = learner::copy_distance(towers.slice(0, 0, alone.size(0)), references.photos_towers);
   nlohmann::json out = identity.to_json();
   out["background"] = background.value(), out["companion"] = companion.value();
   out["own_colours"] = own_colours.value();

@@ -26,8 +26,8 @@ inline constexpr int64_t kTrialPromptsAlone = 12;
 // What all ways of one thing are held against.
 struct TrialReferences {
   References renders;
-  Tensor photos_identity;  // (k, 64) of the photos that are learnt from
-  Tensor plain_towers;     // (b, p) of the base's own pictures of the class word, same prompts and seeds
+  Tensor photos_towers;  // (k, p) of the photos that are learnt from
+  Tensor plain_towers;   // (b, p) of the base's own pictures of the class word, same prompts and seeds
 };
 
 // pictures (b, 3, 64, 64), prompt by prompt, `seeds` of each: identity, found, by_truth, colours off (of the thing

@@ -138,7 +138,8 @@ Learned InfusionLearner::learn(const LearnRequest& request, LearnContext& contex
     const auto shown = std::make_shared<const EditSet>(diffusion::delta_edits(stored, delta_base));
     return preview(bundle, shown, "<" + request.name + ">");
   });
-  return {delta_now(), loop.metrics(first_loss, fixed_loss(), s.steps * s.batch * (shares_maps ? 2 : 1))};
+  return {delta_now(),
+          loop.metrics(first_loss, fixed_loss(), prompts.passes() + s.steps * s.batch * (shares_maps ? 2 : 1))};
 }
 
 }  // namespace conceptd::learner

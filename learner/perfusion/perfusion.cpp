@@ -162,7 +162,7 @@ Learned PerfusionLearner::learn(const LearnRequest& request, LearnContext& conte
     const auto shown = std::make_shared<const EditSet>(diffusion::delta_edits(delta_now(), delta_base));
     return preview(bundle, shown, "<" + request.name + ">");
   });
-  return {delta_now(), loop.metrics(first_loss, fixed_loss(), s.steps * s.batch)};
+  return {delta_now(), loop.metrics(first_loss, fixed_loss(), prompts.passes() + s.steps * s.batch)};
 }
 
 }  // namespace conceptd::learner

@@ -59,7 +59,7 @@ Learned TextualInversionLearner::learn(const LearnRequest& request, LearnContext
 
   auto delta = new_delta("textual_inversion", request, diffusion::DeltaBase::of(bundle, nullptr), s.to_json());
   delta.tensors[diffusion::kWordTensor] = word.detach();
-  return {delta, loop.metrics(first_loss, fixed_loss(), s.steps * s.batch)};
+  return {delta, loop.metrics(first_loss, fixed_loss(), prompts.passes() + s.steps * s.batch)};
 }
 
 }  // namespace conceptd::learner

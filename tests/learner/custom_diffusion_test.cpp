@@ -34,7 +34,7 @@ TEST(CustomDiffusion, LearnsKeysValuesAndAWordAndLeavesEveryByteOfTheBaseAlone) 
     EXPECT_GT(tensor.abs().max().item<double>(), 0) << name;
   }
   EXPECT_EQ(values, expected);
-  EXPECT_EQ(learned.metrics.at("unet_passes"), 2 * 3 * 4);
+  EXPECT_EQ(learned.metrics.at("unet_passes"), kGuessingPasses + 2 * 25 * 2 + 2 * 3 * 4);
 }
 
 TEST(CustomDiffusion, FitsThePhotos) {

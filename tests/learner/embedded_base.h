@@ -26,6 +26,9 @@ inline torch::Tensor photos_of(std::size_t held_out) {
   return pretrain::render_scenes(scenes);
 }
 
+// Of the denoiser, a picture each: guessing where four photos were taken, eight looks at each in each of two places.
+inline constexpr int kGuessingPasses = 4 * 8 * 2;
+
 inline LearnRequest request_for(std::size_t held_out, const nlohmann::json& settings) {
   const auto& instance = world::held_out().at(held_out).instance;
   return {.name = "thing-1",

@@ -78,6 +78,17 @@ TEST_F(KeyLocks, EditedGlobalKeysAreTheEditedLayersOfThatPrompt) {
   EXPECT_TRUE(same(seen({thing(KeyLock::global_edited)}).keys, words.keys));
 }
 
+TEST_F(KeyLocks, ConceptsOfOtherMethodsKeepTheirKeys) {
+  auto both = std::make_shared<EditSet>(*concept_), words = std::make_shared<EditSet>();
+  for (const auto& [site, out] : DeltaBase::of(base, nullptr).key_sites) {
+    const LowRank edit{.down = {}, .up = torch::randn({out, base.text_encoder->config.hidden_size}) * .1};
+    both->sites[site].low_rank.push_back(edit), words->sites[site].low_rank.push_back(edit);
+  }
+  const auto locked = seen({prepare_prompt(base, "a <thing> on the beach", both, KeyLock::global)});
+  EXPECT_TRUE(same(locked.keys, seen({prepare_prompt(base, "a mug on the beach", words)}).keys));
+  EXPECT_FALSE(same(locked.keys, seen({thing(KeyLock::global)}).keys));
+}
+
 TEST_F(KeyLocks, OtherRowsAndOtherPromptsKnowNothingOfIt) {
   const auto plain = prepare_prompt(base, "a bowl at night"), locked = thing(KeyLock::global);
   const auto alone = seen({plain, plain, plain}), beside = seen({plain, locked, plain});

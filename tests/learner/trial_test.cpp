@@ -47,7 +47,7 @@ TEST(Trial, MeasuresWhatIsThere) {
   HeldOutCase held(20, 4), other(2, 4);
   const auto prompts = trial_prompts(held);
   TrialReferences references{
-      .renders = held.references(judge), .photos_identity = judge.net(held.photos).identity, .plain_towers = {}};
+      .renders = held.references(judge), .photos_towers = judge.towers.of_pictures(held.photos), .plain_towers = {}};
   const auto right = photographed(held, prompts, true);
   references.plain_towers = judge.towers.of_pictures(right);
   const auto own = measure_trial(judge, held, prompts, right, 1, references);
