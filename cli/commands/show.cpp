@@ -60,6 +60,25 @@ void print_version(std::ostream& out, const api::VersionInfo& version) {
   print_table(out, rows, "  ");
 }
 
+// "kettle-7@2": that one, also where the gate keeps it from being live.
+int show_version(const Context& context, const std::string& name, const std::string& number) {
+  const auto history =
+      api::decode_answer<api::History>(context.client().get("concepts/" + path_segment(name) + "/history"));
+  for (const api::VersionInfo& version : history.versions) {
+    if (std::to_string(version.number) != number) continue;
+    if (context.json) {
+      context.print(api::encode(version));
+    } else {
+      context.out << printable(name) << "@" << version.number << ": " << printable(version.verdict)
+                  << (version.verdict_reason.empty() ? "" : ", " + printable(version.verdict_reason)) << "\n";
+      print_version(context.out, version);
+    }
+    return 0;
+  }
+  throw Error(Code::not_found, name + " has no version " + number + "; conceptctl history " + name + " lists them",
+              "version");
+}
+
 int show_concept(const Context& context, const std::string& name) {
   const Json answer = context.client().get("concepts/" + path_segment(name));
   if (context.json) {
@@ -90,13 +109,16 @@ int show_concept(const Context& context, const std::string& name) {
 
 void define_show(CLI::App& app, Context& context) {
   auto what = std::make_shared<std::string>();
-  CLI::App* command = app.add_subcommand("show", "Show a concept, or how a picture was made");
-  command->add_option("what", *what, "A concept, or a PNG that the daemon made")
+  CLI::App* command = app.add_subcommand("show", "Show a concept, one of its versions, or how a picture was made");
+  command->add_option("what", *what, "A concept, a version, or a PNG that the daemon made")
       ->required()
-      ->type_name("NAME|FILE.png");
+      ->type_name("NAME[@N]|FILE.png");
   command->callback([&context, what] {
     context.run = [&context, what] {
-      return names_a_picture(*what) ? show_picture(context, *what) : show_concept(context, *what);
+      if (names_a_picture(*what)) return show_picture(context, *what);
+      const auto at = what->find('@');
+      return at == std::string::npos ? show_concept(context, *what)
+                                     : show_version(context, what->substr(0, at), what->substr(at + 1));
     };
   });
 }

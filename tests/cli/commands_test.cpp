@@ -147,6 +147,21 @@ TEST_F(Commands, ARefusalCarriesItsSuggestions) {
   EXPECT_EQ(Json::parse(json.out)["error"]["suggestions"][0], "kettle-7");
 }
 
+TEST_F(Commands, ShowShowsAVersionThatIsNotLive) {
+  const api::VersionInfo live{.number = 1, .verdict = "accepted"};
+  api::VersionInfo refused{.number = 2, .method = "perfusion", .verdict = "rejected"};
+  refused.verdict_reason = "likeness to its photos is 0.125", refused.metrics = {{"gate_identity", .125}};
+  answers_["GET /api/v1/concepts/kettle-7/history"] = {
+      .body = api::encode(api::History{"kettle-7", {refused, live}}).dump()};
+  const Ran ran = run({"show", "kettle-7@2"});
+  EXPECT_THAT(ran.out, HasSubstr("kettle-7@2: rejected, likeness to its photos is 0.125"));
+  EXPECT_THAT(ran.out, HasSubstr("gate_identity"));
+  EXPECT_EQ(Json::parse(run({"show", "kettle-7@2", "--json"}).out).at("number"), 2);
+  const Ran none = run({"show", "kettle-7@7"});
+  EXPECT_EQ(none.status, 4);
+  EXPECT_THAT(none.err, HasSubstr("kettle-7 has no version 7; conceptctl history kettle-7 lists them"));
+}
+
 TEST_F(Commands, ListIsATableOrADocument) {
   api::ConceptList list{.concepts = {{.name = "kettle-7", .class_word = "kettle", .status = "live", .photos = 4}},
                         .state = 3};

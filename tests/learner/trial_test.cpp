@@ -88,7 +88,7 @@ TEST(Summary, IsMeansAndPairedDifferencesOverThings) {
   EXPECT_NEAR(difference["low"].get<double>(), .1, 1e-9) << "things differ, the difference does not";
   EXPECT_NEAR(difference["high"].get<double>(), .1, 1e-9);
   const auto table = summary_table(summary);
-  EXPECT_NE(table.find("| ours | 0.800 ±"), std::string::npos) << table;
+  EXPECT_NE(table.find("| ours | 2 | 0.800 ±"), std::string::npos) << table;
   EXPECT_NE(table.find("| 100 |"), std::string::npos) << table;
   EXPECT_ERROR(summarise({path}, {"nobody"}), Code::not_found, "nobody");
 }
