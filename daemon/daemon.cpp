@@ -53,6 +53,7 @@ void Daemon::start() {
   generation_ = std::make_unique<GenerationService>(
       *model_, GenerationLimits{.queue_max = config_.queue_max, .batch_max = config_.batch_max});
   const TaskSettings task{.must_give_way = [this] { return generation_->is_busy(); }, .stall_s = config_.stall_s};
+  const std::int64_t learn_memory = std::int64_t{config_.learn_memory_mb} << 20;
   const int learn_threads = config_.learn_threads > 0 ? config_.learn_threads : config_.threads;
   nights_ = std::make_unique<Nights>(*registry_, *model_, *live_, clock_,
                                      NightSettings{.what = config_.night,
@@ -61,7 +62,7 @@ void Daemon::start() {
                                                    .learning_waits = config_.learn_when == "window",
                                                    .worker_command = parts_.worker_command,
                                                    .threads = learn_threads,
-                                                   .memory_bytes_max = std::int64_t{config_.learn_memory_mb} << 20,
+                                                   .memory_bytes_max = learn_memory,
                                                    .consolidates = parts_.consolidates,
                                                    .task = task,
                                                    .wake_learning = [this] { runner_->wake(); },
@@ -71,16 +72,15 @@ void Daemon::start() {
                                                        .gate = config_.gate,
                                                        .stall_s = config_.stall_s,
                                                        .threads = learn_threads,
-                                                       .memory_bytes_max = std::int64_t{config_.learn_memory_mb} << 20,
-                                                       .must_give_way = [this] { return generation_->is_busy(); },
+                                                       .memory_bytes_max = learn_memory,
+                                                       .must_give_way = task.must_give_way,
                                                        .may_learn = [this] { return nights_->may_learn(); },
                                                        .collecting_night = [this] { return nights_->collecting(); }});
-  evaluations_ =
-      std::make_unique<Evaluations>(*registry_, *model_,
-                                    EvaluationSettings{.worker_command = parts_.worker_command,
-                                                       .threads = learn_threads,
-                                                       .memory_bytes_max = std::int64_t{config_.learn_memory_mb} << 20,
-                                                       .task = task});
+  evaluations_ = std::make_unique<Evaluations>(*registry_, *model_,
+                                               EvaluationSettings{.worker_command = parts_.worker_command,
+                                                                  .threads = learn_threads,
+                                                                  .memory_bytes_max = learn_memory,
+                                                                  .task = task});
   metrics_ = std::make_unique<Metrics>();
   routes_ = std::make_unique<Routes>(Services{.config = config_,
                                               .clock = clock_,

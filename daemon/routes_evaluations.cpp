@@ -6,6 +6,7 @@
 #include "daemon/evaluations.h"
 #include "daemon/prompt.h"
 #include "daemon/routes.h"
+#include "learner/template.h"
 
 namespace conceptd::daemon {
 namespace {
@@ -16,9 +17,7 @@ constexpr int kSeedsDefault = 4;
 int version_meant(const Services& services, const registry::ConceptRecord& record,
                   const std::optional<std::string>& asked) {
   if (asked) return services.registry.resolve(registry::ConceptName::parse(record.name), *asked);
-  const auto head = services.registry.head();
-  const auto live = head->entries.find(record.name);
-  if (live != head->entries.end()) return live->second.version;
+  if (record.live_version) return *record.live_version;
   if (record.newest_version == 0)
     throw Error(Code::conflict, record.name + " is not learnt yet; watch it: conceptctl watch " + record.name, "name");
   return record.newest_version;
@@ -32,7 +31,7 @@ void check_prompts(const std::vector<std::string>& prompts) {
     if (prompt.size() > api::kPromptBytesMax)
       throw Error(Code::invalid,
                   "'" + field + "' must be at most " + std::to_string(api::kPromptBytesMax) + " bytes long", field);
-    if (prompt.find("{}") == prompt.npos || prompt.find("{}") != prompt.rfind("{}"))
+    if (!learner::has_one_gap(prompt))
       throw Error(Code::invalid,
                   "'" + field + "' must have one {} in it, where the thing stands: \"a {} on the beach\"", field);
     if (mentions_concepts(prompt))

@@ -36,4 +36,10 @@ Tensor to_photos(std::span<const picture::Picture> pictures, int side) {
   return torch::stack(photos);
 }
 
+torch::Tensor to_photos(std::span<const std::string> files, int side) {
+  std::vector<picture::Picture> pictures;
+  for (const std::string& file : files) pictures.push_back(picture::decode(file));
+  return pictures.empty() ? torch::Tensor() : to_photos(pictures, side);
+}
+
 }  // namespace conceptd::daemon

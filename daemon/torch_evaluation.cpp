@@ -35,17 +35,15 @@ WorkerEvaluation evaluate_with_torch(const EvaluateOrder& order, const WorkerVoi
                 "base");
   auto judge = learner::Judge::open(gate->judge);
   const auto delta = diffusion::parse_delta(order.delta, order.name);
-  std::vector<picture::Picture> photos;
-  for (const std::string& photo : order.photos) photos.push_back(picture::decode(photo));
 
   learner::EvaluationOrder asked{.delta = delta,
+                                 .photos = to_photos(order.photos, static_cast<int>(bundle.picture_side())),
                                  .prompts = order.prompts.empty() ? gate->prompts : order.prompts,
                                  .seeds = order.seeds,
                                  .words = order.words};
   if (asked.prompts.size() * static_cast<std::size_t>(asked.seeds) > api::kEvaluatedPicturesMax)
     throw Error(Code::invalid, "the gate's prompts times these seeds are too many pictures; ask for fewer seeds",
                 "seeds");
-  if (!photos.empty()) asked.photos = to_photos(photos, static_cast<int>(bundle.picture_side()));
   asked.before_step = [&](double of_pictures) {
     const double done = kPicturesShare * of_pictures;
     const double took = seconds_since(began);

@@ -46,14 +46,11 @@ struct Prober {
     if (!gate)
       throw Error(Code::not_found, "the base asks nothing of a version: it has no gate.json, so nothing is drawn again",
                   "gate");
-    std::vector<picture::Picture> pictures;
-    for (const std::string& photo : order.photos) pictures.push_back(picture::decode(photo));
     const auto delta = diffusion::parse_delta(order.delta, order.name);
-    const learner::GateProbe probe = gate->probe(
-        *bundle,
-        {.candidate = delta,
-         .photos = pictures.empty() ? torch::Tensor() : to_photos(pictures, static_cast<int>(bundle->picture_side())),
-         .before_step = [&] { voice.step({.message = "drawing"}, nullptr); }});
+    const learner::GateProbe probe =
+        gate->probe(*bundle, {.candidate = delta,
+                              .photos = to_photos(order.photos, static_cast<int>(bundle->picture_side())),
+                              .before_step = [&] { voice.step({.message = "drawing"}, nullptr); }});
     return {.pictures = probe.pictures.hex(),
             .count = static_cast<std::int32_t>(probe.count),
             .conditions = order.base_fingerprint.substr(0, 12) + " gate " + probe.asked.short_hex() + " " + machine,
@@ -88,11 +85,9 @@ WorkerResult learn_with_torch(const LearnOrder& order, const WorkerVoice& voice)
   require_base(order, bundle.fingerprint.hex());
   // Before the work that it would be asked about.
   auto gate = order.gate == "off" ? std::nullopt : learner::Gate::open(bundle);
-  std::vector<picture::Picture> pictures;
-  for (const std::string& photo : order.photos) pictures.push_back(picture::decode(photo));
   const learner::LearnRequest request{.name = order.name,
                                       .class_word = order.class_word,
-                                      .photos = to_photos(pictures, static_cast<int>(bundle.picture_side())),
+                                      .photos = to_photos(order.photos, static_cast<int>(bundle.picture_side())),
                                       .masks = {},
                                       .seed = order.seed,
                                       .settings = parse_json(order.settings, "the settings of the job"),

@@ -7,7 +7,6 @@
 #include <optional>
 
 #include "core/error.h"
-#include "diffusion/token_covariance.h"
 #include "learner/measures/assignment.h"
 #include "learner/measures/copy_distance.h"
 #include "learner/measures/diversity.h"
@@ -22,13 +21,6 @@ namespace {
 constexpr std::uint64_t kSeed = 1, kOtherSeeds = 10'000'000;
 constexpr int64_t kFisherPrompts = 8, kFisherTimes = 5;
 constexpr double kNoNumber = std::numeric_limits<double>::quiet_NaN();
-
-std::shared_ptr<const diffusion::EditSet> edits_of(const diffusion::ModelBundle& bundle,
-                                                   const diffusion::Delta& delta) {
-  const auto covariance = diffusion::TokenCovariance::if_any(bundle);
-  const auto base = diffusion::DeltaBase::of(bundle, covariance ? &*covariance : nullptr);
-  return std::make_shared<const diffusion::EditSet>(diffusion::delta_edits(delta, base));
-}
 
 // The first seed of every prompt, side by side.
 Tensor row_of(const Tensor& pictures, int64_t seeds) {
@@ -55,7 +47,7 @@ Evaluation evaluate(diffusion::ModelBundle& bundle, Judge& judge, const Evaluati
   };
   const auto& word = order.delta.class_word;
   std::vector<Asked> asked{{.way = "class word", .words = word},
-                           {.way = "concept", .words = order.delta.placeholder, .edits = edits_of(bundle, order.delta)},
+                           {.way = "concept", .words = order.delta.placeholder, .edits = edits_on(bundle, order.delta)},
                            {.way = "class word, other seeds", .words = word, .first_seed = kOtherSeeds}};
   if (!order.words.empty()) asked.push_back({.way = "words", .words = order.words});
 
@@ -102,7 +94,7 @@ double unnamed_divergence(diffusion::ModelBundle& bundle, const EvaluationOrder&
     if (static_cast<int64_t>(settings.prompts.size()) < kFisherPrompts)
       settings.prompts.push_back(filled(prompt, order.delta.class_word));
   if (order.before_step) settings.before_step = [&] { order.before_step(1); };
-  return FisherPlan(bundle, std::move(settings)).divergence(edits_of(bundle, order.delta));
+  return FisherPlan(bundle, std::move(settings)).divergence(edits_on(bundle, order.delta));
 }
 
 }  // namespace conceptd::learner

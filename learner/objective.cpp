@@ -26,8 +26,6 @@ Draw Draw::rows(int64_t from, int64_t count) const {
 
 Tensor min_snr_weights(const Tensor& snr, double min_snr) { return (snr.clamp_max(min_snr) / (snr + 1)).sqrt(); }
 
-namespace {}  // namespace
-
 Tensor timestep_weights(const diffusion::NoiseSchedule& schedule, double min_snr) {
   const auto snr = schedule.alphas_cumprod / (1 - schedule.alphas_cumprod).clamp_min(1e-8);
   const auto weights = min_snr_weights(snr, min_snr);

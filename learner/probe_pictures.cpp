@@ -2,11 +2,19 @@
 
 #include "diffusion/prompt.h"
 #include "diffusion/text_to_image.h"
+#include "diffusion/token_covariance.h"
 #include "learner/before_step.h"
 #include "learner/template.h"
 #include "learner/workers.h"
 
 namespace conceptd::learner {
+
+std::shared_ptr<const diffusion::EditSet> edits_on(const diffusion::ModelBundle& bundle,
+                                                   const diffusion::Delta& delta) {
+  const auto covariance = diffusion::TokenCovariance::if_any(bundle);
+  const auto base = diffusion::DeltaBase::of(bundle, covariance ? &*covariance : nullptr);
+  return std::make_shared<const diffusion::EditSet>(diffusion::delta_edits(delta, base));
+}
 
 Tensor probe_pictures(diffusion::ModelBundle& bundle, const ProbePlan& plan, const std::string& words,
                       const std::shared_ptr<const diffusion::EditSet>& edits) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "diffusion/delta.h"
 #include "diffusion/edits/edits.h"
 #include "diffusion/model_bundle.h"
 
@@ -18,6 +19,9 @@ struct ProbePlan {
   std::uint64_t first_seed = 1;
   std::function<void()> before_step = {};  // of any picture, never twice at once; throws Error{cancelled} to stop
 };
+
+// What a delta changes of this base, with the base's token covariance where it has one.
+std::shared_ptr<const diffusion::EditSet> edits_on(const diffusion::ModelBundle& bundle, const diffusion::Delta& delta);
 
 // (prompts by seeds, 3, side, side) in -1..1 with `words` in every gap, by the base's own steps and guidance. The seeds
 // of one prompt are one batch, whatever the number of threads.

@@ -12,8 +12,7 @@
 namespace conceptd::registry {
 
 // What gc may erase: nothing that the last states, a pin, an alias, a running job or night, or the next plain rollback
-// reaches,
-// and nothing younger than this.
+// reaches, and nothing younger than this.
 struct GcPolicy {
   int keep_states = 30;                                          // the head is one of them
   std::chrono::milliseconds older_than = std::chrono::days(30);  // of versions; of removals, for photos

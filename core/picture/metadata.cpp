@@ -108,19 +108,16 @@ std::string webp_without_metadata(std::string_view bytes, int orientation) {
   constexpr std::array kKept{"VP8X"sv, "VP8 "sv, "VP8L"sv, "ALPH"sv, "ICCP"sv};
   constexpr char kHasExif = 0x08, kHasXmp = 0x04;
   std::string chunks;
-  for (std::size_t at = 12; at + 8 <= bytes.size();) {
-    std::size_t length = 0;
-    for (std::size_t i = 4; i-- > 0;) length = length << 8 | static_cast<unsigned char>(bytes[at + 4 + i]);
-    if (length > bytes.size() - at - 8) refuse();
-    const std::string_view type = bytes.substr(at, 4);
-    std::string data(bytes.substr(at + 8, length));
+  const bool whole = walk_webp_chunks(bytes, [&](std::string_view type, std::string_view stored) {
+    std::string data(stored);
     if (type == "VP8X" && !data.empty()) {
       data[0] = static_cast<char>(data[0] & ~(kHasExif | kHasXmp));
       if (orientation != 1) data[0] = static_cast<char>(data[0] | kHasExif);
     }
     if (std::find(kKept.begin(), kKept.end(), type) != kKept.end()) chunks += riff_chunk(type, data);
-    at += 8 + length + (length & 1);
-  }
+    return true;
+  });
+  if (!whole) refuse();
   if (orientation != 1) chunks += riff_chunk("EXIF", orientation_alone(orientation));
   return "RIFF" + little_endian(static_cast<std::uint32_t>(chunks.size() + 4)) + "WEBP" + chunks;
 }

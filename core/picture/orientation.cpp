@@ -32,15 +32,12 @@ std::string_view png_exif(std::string_view bytes) {
 }
 
 std::string_view webp_exif(std::string_view bytes) {
-  for (std::size_t at = 12; at + 8 <= bytes.size();) {
-    std::size_t length = 0;  // little-endian
-    for (std::size_t i = 4; i-- > 0;) length = length << 8 | static_cast<unsigned char>(bytes[at + 4 + i]);
-    if (length > bytes.size() - at - 8) break;
-    const std::string_view data = bytes.substr(at + 8, length);
-    if (bytes.substr(at, 4) == "EXIF") return data.starts_with("Exif\0\0"sv) ? data.substr(6) : data;
-    at += 8 + length + (length & 1);
-  }
-  return {};
+  std::string_view found;
+  walk_webp_chunks(bytes, [&](std::string_view type, std::string_view data) {
+    if (type == "EXIF") found = data.starts_with("Exif\0\0"sv) ? data.substr(6) : data;
+    return type != "EXIF";
+  });
+  return found;
 }
 
 std::string_view exif_of(std::string_view bytes, Format format) {

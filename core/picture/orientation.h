@@ -38,4 +38,17 @@ bool walk_png_chunks(std::string_view bytes, See&& see) {
   return false;
 }
 
+// The same of the chunks of a WebP: see(type, data).
+template <typename See>
+bool walk_webp_chunks(std::string_view bytes, See&& see) {
+  for (std::size_t at = 12; at + 8 <= bytes.size();) {
+    std::size_t length = 0;  // little-endian
+    for (std::size_t i = 4; i-- > 0;) length = length << 8 | static_cast<unsigned char>(bytes[at + 4 + i]);
+    if (length > bytes.size() - at - 8) return false;
+    if (!see(bytes.substr(at, 4), bytes.substr(at + 8, length))) return true;
+    at += 8 + length + (length & 1);
+  }
+  return true;
+}
+
 }  // namespace conceptd::picture

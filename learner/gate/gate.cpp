@@ -46,8 +46,7 @@ std::optional<GateSettings> GateSettings::of(const diffusion::ModelBundle& bundl
     if (!reader.has("judge")) throw reader.refuse("judge", "the folder of a judge");
     if (asked.prompts.empty() || asked.prompts.size() > 64) throw reader.refuse("prompts", "1 to 64 of them");
     for (const auto& prompt : asked.prompts)
-      if (prompt.find("{}") == prompt.npos || prompt.find("{}") != prompt.rfind("{}"))
-        throw reader.refuse("prompts", "each has one {} in it");
+      if (!has_one_gap(prompt)) throw reader.refuse("prompts", "each has one {} in it");
     reader.finish();
     return asked;
   } catch (const Error& error) {
@@ -105,11 +104,10 @@ GateMeasures Gate::judged(const Tensor& pictures, const GateOrder& order) {
 }
 
 GateProbe Gate::probe(diffusion::ModelBundle& bundle, const GateOrder& order) {
-  const auto covariance = diffusion::TokenCovariance::if_any(bundle);
-  const auto base = diffusion::DeltaBase::of(bundle, covariance ? &*covariance : nullptr);
-  const auto edits = std::make_shared<const diffusion::EditSet>(diffusion::delta_edits(order.candidate, base));
   const auto pictures =
-      probe_pictures(bundle, plan_of(asked_, order), order.candidate.placeholder, edits).to(torch::kFloat).contiguous();
+      probe_pictures(bundle, plan_of(asked_, order), order.candidate.placeholder, edits_on(bundle, order.candidate))
+          .to(torch::kFloat)
+          .contiguous();
   std::string drawn = std::to_string(asked_.seeds) + " " + std::to_string(bundle.defaults.steps) + " " +
                       std::to_string(bundle.defaults.guidance);
   for (const auto& prompt : asked_.prompts) drawn += "\n" + prompt;
