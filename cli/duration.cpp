@@ -3,6 +3,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "core/error.h"
+
 namespace conceptd::cli {
 
 double Duration::seconds() const {
@@ -21,6 +23,13 @@ std::optional<Duration> parse_duration(std::string_view text) {
   duration.unit = unit.empty() ? char{0} : unit[0];
   duration.is_whole = text.find('.') == std::string_view::npos;
   return duration;
+}
+
+double seconds_in(const std::string& text, const std::string& field) {
+  const auto duration = parse_duration(text);
+  if (!duration || !(duration->number > 0))
+    throw Error(Code::invalid, "'" + text + "' is no duration; write 90s, 45m, 8h or 2d", field);
+  return duration->seconds();
 }
 
 }  // namespace conceptd::cli

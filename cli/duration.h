@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace conceptd::cli {
@@ -15,5 +16,7 @@ struct Duration {
 
 // "90", "10s", "45m", "1.5h", "30d"; empty for anything else.
 std::optional<Duration> parse_duration(std::string_view text);
+// More than 0; else Error{invalid} of `field`.
+double seconds_in(const std::string& text, const std::string& field);
 
 }  // namespace conceptd::cli

@@ -65,6 +65,7 @@ std::string progress_line(const api::JobInfo& job) {
     line +=
         "queued" + (job.queue_position > 0 ? ", number " + std::to_string(job.queue_position) + " in the queue" : "");
     if (job.waits_until) line += ", until " + human_time(*job.waits_until) + " UTC";
+    if (job.deadline) line += ", to begin by " + human_time(*job.deadline) + " UTC";
     if (job.attempts > 0) line += ", after " + count_of(job.attempts, "attempt");
     return line;
   }

@@ -63,7 +63,7 @@ struct Config {
   std::string learn_when = "at_once";  // at_once, window
   std::string gate = "block";          // block, warn, off: what comes of a version that the base's gate refuses
   int attempts_max = 3;
-  int learn_memory_mb = 0;  // of a worker's own data; 0: no limit
+  int learn_memory_mb = 0;  // of a worker's own data; 0: three quarters of the machine's
   int stall_s = 900;        // a worker that says nothing for so long is ended
   int jobs_queued_max = 1000;
   // [photos]

@@ -11,6 +11,7 @@
 #include "daemon/http_server.h"
 #include "daemon/job_runner.h"
 #include "daemon/live_state.h"
+#include "daemon/machine.h"
 #include "daemon/metrics.h"
 #include "daemon/nights.h"
 #include "daemon/routes.h"
@@ -53,7 +54,8 @@ void Daemon::start() {
   generation_ = std::make_unique<GenerationService>(
       *model_, GenerationLimits{.queue_max = config_.queue_max, .batch_max = config_.batch_max});
   const TaskSettings task{.must_give_way = [this] { return generation_->is_busy(); }, .stall_s = config_.stall_s};
-  const std::int64_t learn_memory = std::int64_t{config_.learn_memory_mb} << 20;
+  const std::int64_t learn_memory =
+      config_.learn_memory_mb > 0 ? std::int64_t{config_.learn_memory_mb} << 20 : memory_bytes() / 4 * 3;
   const int learn_threads = config_.learn_threads > 0 ? config_.learn_threads : config_.threads;
   nights_ = std::make_unique<Nights>(*registry_, *model_, *live_, clock_,
                                      NightSettings{.what = config_.night,
@@ -103,7 +105,7 @@ void Daemon::start() {
                      if (admission.refused) metrics_->refused(admission.refused->status);
                      return admission;
                    },
-               .is_at_once = &Routes::is_at_once,
+               .lane = &Routes::lane,
                .refuse =
                    [this](int status, const std::string& message) {
                      metrics_->refused(status);
@@ -127,7 +129,8 @@ void Daemon::start() {
 
 void Daemon::handle(HttpRequest request, const Respond& respond) {
   try {
-    if (request.caller.token && !Routes::is_at_once(request.path)) registry_->tokens().note_use(*request.caller.token);
+    const bool waits = Routes::lane(request.method, request.path) != Lane::at_once;
+    if (request.caller.token && waits) registry_->tokens().note_use(*request.caller.token);
   } catch (const std::exception& error) {
     spdlog::error("noting the use of a token: {}", error.what());  // the request is none the worse for it
   }

@@ -72,6 +72,10 @@ struct Admission {
   std::size_t body_bytes_max = 0;
 };
 
+// Who answers a request. at_once: the thread of all connections, so it must not wait. slow: a few threads of their own,
+// so that what takes long holds up its like and nobody else.
+enum class Lane { at_once, quick, slow };
+
 // Exactly once, from any thread.
 using Respond = std::function<void(HttpResponse)>;
 using HttpHandler = std::function<void(HttpRequest, Respond)>;

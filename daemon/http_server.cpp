@@ -104,7 +104,8 @@ struct HttpServer::Impl {
     Time logged{};  // that it is full
   };
 
-  Impl(HttpHost hosted, HttpLimits limited) : host(std::move(hosted)), limits(limited), pool(limits.handler_threads) {}
+  Impl(HttpHost hosted, HttpLimits limited)
+      : host(std::move(hosted)), limits(limited), pool(limits.handler_threads), slow(limits.slow_threads) {}
 
   // What throws in a handler (there is no memory, above all) ends the connection that it was for. What concerns all of
   // them is therefore no handler's: it is looked at here whenever io.stop() asks for it, without a need for memory.
@@ -184,7 +185,7 @@ struct HttpServer::Impl {
     }
     auto session = std::make_shared<HttpSession>(
         std::move(connection), listener.tls, std::move(peer),
-        HttpSession::Lent{.host = host, .limits = limits, .handlers = pool.io(), .bodies = bodies});
+        HttpSession::Lent{.host = host, .limits = limits, .handlers = pool.io(), .slow = slow.io(), .bodies = bodies});
     listener.sessions.push_back(session);
     session->start();
   }
@@ -224,7 +225,7 @@ struct HttpServer::Impl {
   std::atomic<std::size_t> bodies = 0;
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
-  HandlerPool pool;  // after io, which the sessions need that a request of its queue holds
+  HandlerPool pool, slow;  // after io, which the sessions need that a request of its queue holds
   std::list<std::shared_ptr<Listener>> listeners;  // touched by the thread alone
   std::filesystem::path path;
   std::optional<FileId> made;  // by listen(), at path
@@ -303,6 +304,7 @@ void HttpServer::stop_accepting() {
 
 void HttpServer::stop(std::chrono::milliseconds patience) {
   if (!impl_->thread.joinable()) return;
+  impl_->slow.join();
   impl_->pool.join();  // handlers end by themselves; what they answered is still to be written
   impl_->ends_by = std::chrono::steady_clock::now() + patience;
   impl_->io.stop();

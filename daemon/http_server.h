@@ -21,6 +21,7 @@ struct HttpLimits {
   int connections_max = 256;
   int connections_per_peer_max = 64;
   int handler_threads = 4;
+  int slow_threads = 2;
   std::size_t header_bytes_max = 8192;
   // Of all bodies that are under way together; those of a megabyte and less are not counted.
   std::size_t bodies_bytes_max = 512u << 20;
@@ -37,8 +38,8 @@ struct HttpHost {
   HttpHandler handle{};
   // Asked when the header is there, on the thread of all connections: it must not wait.
   std::function<Admission(const HttpHead&, const HttpPeer&)> admit{};
-  // Whether a path is answered on the thread of all connections, whatever the others wait for: it must not wait.
-  std::function<bool(const std::string& path)> is_at_once{};
+  // Null: all are quick.
+  std::function<Lane(const std::string& method, const std::string& path)> lane{};
   // What is said to a request that is not even HTTP, or too large: status and a sentence.
   std::function<HttpResponse(int status, const std::string& message)> refuse{};
 };

@@ -178,11 +178,12 @@ void HttpSession::on_request() {
       self->write(std::move(response), keep_alive);
     });
   };
-  if (lent_.host.is_at_once && lent_.host.is_at_once(request_.path))
-    return lent_.host.handle(std::move(request_), respond);
-  asio::post(lent_.handlers, [self = shared_from_this(), request = std::move(request_), respond]() mutable {
-    self->lent_.host.handle(std::move(request), respond);
-  });
+  const Lane lane = lent_.host.lane ? lent_.host.lane(request_.method, request_.path) : Lane::quick;
+  if (lane == Lane::at_once) return lent_.host.handle(std::move(request_), respond);
+  asio::post(lane == Lane::slow ? lent_.slow : lent_.handlers,
+             [self = shared_from_this(), request = std::move(request_), respond]() mutable {
+               self->lent_.host.handle(std::move(request), respond);
+             });
 }
 
 // A client that has gone (Ctrl-C, a closed tab) needs no pictures. On a unix socket one that has only finished writing

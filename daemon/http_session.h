@@ -20,6 +20,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
     const HttpHost& host;
     const HttpLimits& limits;
     boost::asio::io_context& handlers;
+    boost::asio::io_context& slow;
     std::atomic<std::size_t>& bodies;  // bytes under way
   };
   HttpSession(net::Stream::Socket socket, const net::TlsContext& tls, HttpPeer peer, const Lent& lent);

@@ -18,6 +18,8 @@ std::int64_t disk_free_bytes(const std::filesystem::path& folder) {
   return error ? -1 : static_cast<std::int64_t>(space.available);
 }
 
+std::int64_t memory_bytes() { return std::int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGESIZE); }
+
 ProcessUse process_use() {
   ProcessUse use;
   rusage spent{};

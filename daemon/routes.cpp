@@ -50,6 +50,7 @@ struct Endpoint {
   HttpResponse (*handle)(S, R, Id id);
   void (*handle_later)(S, R, const Respond&) = nullptr;  // instead
   std::size_t body_bytes_max = api::kBodyBytesMax;
+  Lane lane = Lane::quick;
 };
 
 constexpr Endpoint kEndpoints[] = {
@@ -57,7 +58,8 @@ constexpr Endpoint kEndpoints[] = {
      .pattern = "concepts",
      .role = Role::creator,
      .handle = [](S s, R r, Id) { return add_concept(s, r); },
-     .body_bytes_max = api::kAddBytesMax},
+     .body_bytes_max = api::kAddBytesMax,
+     .lane = Lane::slow},
     {"GET", "concepts", Role::viewer, [](S s, R, Id) { return list_concepts(s); }},
     {"GET", "concepts/{}", Role::viewer, [](S s, R, Id id) { return show_concept(s, id); }},
     {"GET", "concepts/{}/history", Role::viewer, [](S s, R, Id id) { return concept_history(s, id); }},
@@ -74,16 +76,33 @@ constexpr Endpoint kEndpoints[] = {
     {"POST", "concepts/{}/undelete", Role::operator_, [](S s, R r, Id id) { return undelete_concept(s, r, id); }},
     {"POST", "states/{}/rollback", Role::operator_, [](S s, R r, Id id) { return roll_back_state(s, r, id); }},
     {"GET", "diff", Role::viewer, [](S s, R r, Id) { return diff(s, r); }},
-    {"POST", "gc", Role::operator_, [](S s, R r, Id) { return collect_garbage(s, r); }},
-    {"POST", "verify", Role::operator_, [](S s, R r, Id) { return verify(s, r); }},
+    {.method = "POST",
+     .pattern = "gc",
+     .role = Role::operator_,
+     .handle = [](S s, R r, Id) { return collect_garbage(s, r); },
+     .lane = Lane::slow},
+    {.method = "POST",
+     .pattern = "verify",
+     .role = Role::operator_,
+     .handle = [](S s, R r, Id) { return verify(s, r); },
+     .lane = Lane::slow},
     {"GET", "audit", Role::operator_, [](S s, R r, Id) { return list_audit(s, r); }},
-    {"POST", "backup", Role::operator_, [](S s, R r, Id) { return back_up(s, r); }},
-    {"POST", "export", Role::operator_, [](S s, R r, Id) { return export_pack(s, r); }},
+    {.method = "POST",
+     .pattern = "backup",
+     .role = Role::operator_,
+     .handle = [](S s, R r, Id) { return back_up(s, r); },
+     .lane = Lane::slow},
+    {.method = "POST",
+     .pattern = "export",
+     .role = Role::operator_,
+     .handle = [](S s, R r, Id) { return export_pack(s, r); },
+     .lane = Lane::slow},
     {.method = "POST",
      .pattern = "import",
      .role = Role::operator_,
      .handle = [](S s, R r, Id) { return import_pack(s, r); },
-     .body_bytes_max = api::kAddBytesMax},
+     .body_bytes_max = api::kAddBytesMax,
+     .lane = Lane::slow},
     {"GET", "jobs", Role::viewer, [](S s, R r, Id) { return list_jobs(s, r); }},
     {"GET", "jobs/{}", Role::viewer, [](S s, R, Id id) { return show_job(s, id); }},
     {"POST", "jobs/{}/cancel", Role::creator, [](S s, R r, Id id) { return cancel_job(s, r, id); }},
@@ -188,6 +207,15 @@ RouteNeeds Routes::needs(const std::string& method, const std::string& path) {
   return needs;
 }
 
+Lane Routes::lane(const std::string& method, const std::string& path) {
+  if (path == "/healthz") return Lane::at_once;
+  if (!path.starts_with(kPrefix)) return Lane::quick;
+  const std::string pattern = target_of(std::string_view(path).substr(kPrefix.size())).pattern;
+  for (const Endpoint& endpoint : kEndpoints)
+    if (endpoint.pattern == pattern && endpoint.method == method) return endpoint.lane;
+  return Lane::quick;
+}
+
 std::vector<Routes::Listed> Routes::all() {
   std::vector<Listed> listed;
   for (const Endpoint& endpoint : kEndpoints) listed.push_back({endpoint.method, endpoint.pattern, endpoint.role});
@@ -207,7 +235,7 @@ void Routes::handle(HttpRequest request, const Respond& respond) const {
 
 void Routes::answer(const HttpRequest& request, const Respond& respond) const {
   try {
-    if (is_at_once(request.path)) return respond(json_response(api::encode(api::Health{.status = "ok"})));
+    if (request.path == "/healthz") return respond(json_response(api::encode(api::Health{.status = "ok"})));
     if (request.path == "/readyz") return respond(show_readiness(services_));
     if (request.path == "/metrics") return respond(show_metrics(services_));
     if (!request.path.starts_with(kPrefix))

@@ -24,8 +24,8 @@ class Routes {
   void handle(HttpRequest request, const Respond& respond) const;
   // For what is not there: the lowest role, so that only callers learn that it is not.
   static RouteNeeds needs(const std::string& method, const std::string& path);
-  // "/healthz": it waits for nothing, so no other request can hold it up.
-  static bool is_at_once(const std::string& path) { return path == "/healthz"; }
+  // at_once: "/healthz", which waits for nothing, so no other request can hold it up.
+  static Lane lane(const std::string& method, const std::string& path);
   static HttpResponse refuse(int status, const std::string& message);
 
   struct Listed {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <random>
 
 #include "daemon/api/wire.h"
@@ -38,6 +39,11 @@ LearnSettings settings_for(const Services& services, const Request& request) {
       throw Error(Code::invalid, "'" + name + "' stands beside the settings, not among them", "settings." + name);
   if (request.steps) settings.rest["steps"] = *request.steps;
   return settings;
+}
+
+std::optional<TimePoint> deadline_of(const Services& services, const std::optional<double>& seconds) {
+  if (!seconds) return {};
+  return services.clock.now() + std::chrono::milliseconds(std::llround(*seconds * 1000));
 }
 
 void check_class_word(const Services& services, const std::string& word) {
@@ -111,7 +117,8 @@ HttpResponse add_concept(const Services& services, const HttpRequest& request) {
                                     .settings = job_settings(settings),
                                     .actor = request.actor,
                                     .urgent = wanted.now.value_or(false),
-                                    .attempts_max = services.config.attempts_max};
+                                    .attempts_max = services.config.attempts_max,
+                                    .deadline = deadline_of(services, wanted.deadline_s)};
   if (wanted.dry_run.value_or(false)) return planned(services, adding, settings, wanted, std::move(warnings));
   const registry::Added added = services.registry.add_concept(adding);
   return queued(services, name, added.job, 201, std::move(warnings));
@@ -128,7 +135,8 @@ HttpResponse learn_again(const Services& services, const HttpRequest& request, c
                                                               .settings = job_settings(settings_for(services, wanted)),
                                                               .requested_by = request.actor,
                                                               .urgent = wanted.now.value_or(false),
-                                                              .attempts_max = services.config.attempts_max});
+                                                              .attempts_max = services.config.attempts_max,
+                                                              .deadline = deadline_of(services, wanted.deadline_s)});
   return queued(services, name, job, 202, {});
 }
 

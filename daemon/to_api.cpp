@@ -38,6 +38,7 @@ api::JobInfo to_api(const registry::Job& job) {
       .created_at = to_iso8601(job.created_at),
       .started_at = iso(job.started_at),
       .finished_at = iso(job.finished_at)};
+  if (job.state == registry::JobState::queued && job.deadline) info.deadline = iso(job.deadline);
   if (job.progress.step > 0 && std::isfinite(job.progress.loss)) info.progress.loss = job.progress.loss;
   if (job.progress.step > 0 && job.progress.eta_s >= 0) info.progress.eta_s = job.progress.eta_s;
   return info;

@@ -109,6 +109,8 @@ std::optional<std::string> Registry::verify_audit_chain() const {
   return fault_in_audit_chain(tx);
 }
 
+std::string Registry::schema() const { return schema_of(*database_, embedded_migrations()); }
+
 bool Registry::is_writable() const noexcept { return !database_->last_commit_failed(); }
 
 Counts Registry::counts() const {

@@ -253,6 +253,8 @@ class Registry {
   // quick.
   std::vector<std::string> verify_bucket(int first_byte) const;
   Counts counts() const;
+  // The newest migration, of a schema that is this program's; else an Error as schema_of() throws it.
+  std::string schema() const;
   bool is_writable() const noexcept;  // whether the last commit went through; true before the first
   // Erases the bytes that nothing reaches (upkeep.h says what does). Rows, numbers and the audit stay. Everything that
   // is kept is hashed first: Error{corrupt}, and nothing is erased, if any of it is damaged or the storage has failed
@@ -285,7 +287,11 @@ class Registry {
   std::unique_ptr<AnswerStore> answers_;  // likewise
   std::unique_ptr<NightStore> nights_;    // likewise
 
+  void take_away_leftovers();
+
   std::mutex upkeep_mutex_;  // held by a backup and by gc, so that neither sees the other half-way
+  // Guarded by upkeep_mutex_: of backups that failed, where the disk did not even let them be taken away.
+  std::vector<std::filesystem::path> leftovers_;
 
   // Guarded by head_mutex_; replaced whole, while the transaction that published it still holds the database.
   mutable std::mutex head_mutex_;

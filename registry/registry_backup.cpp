@@ -63,6 +63,7 @@ int copy_photos(const BlobStore& source, const fs::path& folder, const std::vect
 BackupReport Registry::back_up(const fs::path& folder, const std::string& actor) {
   const std::unique_lock upkeep(upkeep_mutex_, std::try_to_lock);
   if (!upkeep) throw Error(Code::busy, "gc or another backup is running; try again when it is done");
+  take_away_leftovers();
   const fs::path whole = fs::absolute(folder);
   if (fs::exists(fs::symlink_status(whole)))
     throw Error(Code::conflict, whole.string() + " is there already; a backup never takes the place of anything",
@@ -72,7 +73,7 @@ BackupReport Registry::back_up(const fs::path& folder, const std::string& actor)
   const TimePoint started = clock_.now();
   const std::int64_t head_before = head()->id;
   BackupReport report{.folder = whole};
-  bool named = false;
+  bool naming = false;
   try {
     make_folder(unfinished);
     const fs::path file = unfinished / "registry.db";
@@ -87,8 +88,8 @@ BackupReport Registry::back_up(const fs::path& folder, const std::string& actor)
     report.database = Digest::of_file(file);
     report.database_bytes = static_cast<std::int64_t>(fs::file_size(file));
     write_backup_note(unfinished, {.head = report.head, .database = report.database, .created_at = started});
+    naming = true;
     publish_file_durably(unfinished, whole);
-    named = true;
     Transaction tx(*database_, Kind::immediate, "noting a backup");
     append_audit(tx, clock_.now(), actor, "backup", "state " + std::to_string(report.head),
                  {{"name", whole.filename().string()},
@@ -97,15 +98,19 @@ BackupReport Registry::back_up(const fs::path& folder, const std::string& actor)
                   {"missing", report.missing.size()}});
     tx.commit();
   } catch (...) {
+    leftovers_.push_back(naming && !fs::exists(unfinished) ? whole : unfinished);
     try {
-      remove_tree(unfinished);
-      if (named) remove_tree(whole);
-    } catch (const Error& error) {  // what is left is either whole or swept at the next start
+      take_away_leftovers();
+    } catch (const Error& error) {  // before the next one, then; what a restart finds is either whole or swept
       spdlog::warn("after a backup that failed: {}", error.what());
     }
     throw;
   }
   return report;
+}
+
+void Registry::take_away_leftovers() {
+  for (; !leftovers_.empty(); leftovers_.pop_back()) remove_tree(leftovers_.back());
 }
 
 bool Registry::remove_backup(const std::string& name, const std::string& actor) {

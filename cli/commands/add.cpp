@@ -4,6 +4,7 @@
 #include <ostream>
 
 #include "cli/command.h"
+#include "cli/duration.h"
 #include "cli/follow.h"
 #include "cli/photo_files.h"
 #include "cli/settings_option.h"
@@ -18,6 +19,7 @@ struct Options {
   std::vector<std::string> photos;
   api::AddConcept request;
   std::vector<std::string> settings;
+  std::string deadline;
   bool now = false;
   bool wait = false;
   bool dry_run = false;
@@ -29,6 +31,7 @@ api::AddConcept request_of(const Options& options, std::vector<PhotoFile>& photo
   request.settings = settings_from(options.settings);
   if (options.dry_run) request.dry_run = true;
   if (options.now) request.now = true;
+  if (!options.deadline.empty()) request.deadline_s = seconds_in(options.deadline, "deadline");
   for (PhotoFile& photo : photos)
     request.photos.push_back(
         {.name = std::filesystem::path(photo.path).filename().string(), .data = {std::move(photo.bytes)}});
@@ -121,6 +124,8 @@ void define_add(CLI::App& app, Context& context) {
   command->add_option("--steps", options->request.steps, "How long to learn (default: the method's)");
   command->add_option("--seed", options->request.seed, "Of learning");
   add_set_option(*command, options->settings);
+  command->add_option("--deadline", options->deadline, "Give it up if it has not begun by then, from now: 45m, 8h, 2d")
+      ->type_name("DURATION");
   command->add_flag("--now", options->now, "Do not wait for the learning window");
   command->add_flag("--wait", options->wait, "Show progress until it is learnt");
   command->add_flag("-n,--dry-run", options->dry_run, "Have everything checked, and only say what would be queued");

@@ -3,6 +3,7 @@
 #include <ostream>
 
 #include "cli/command.h"
+#include "cli/duration.h"
 #include "cli/follow.h"
 #include "cli/settings_option.h"
 #include "daemon/api/wire.h"
@@ -14,6 +15,7 @@ struct Options {
   std::string name;
   api::LearnAgain request;
   std::vector<std::string> settings;
+  std::string deadline;
   bool now = false;
   bool wait = false;
 };
@@ -21,6 +23,7 @@ struct Options {
 int learn(const Context& context, Options& options) {
   options.request.settings = settings_from(options.settings);
   if (options.now) options.request.now = true;
+  if (!options.deadline.empty()) options.request.deadline_s = seconds_in(options.deadline, "deadline");
   const Json answer =
       context.client().post("concepts/" + path_segment(options.name) + "/learn", api::encode(options.request));
   const auto queued = api::decode_answer<api::Queued>(answer);
@@ -42,6 +45,8 @@ void define_learn(CLI::App& app, Context& context) {
   command->add_option("--steps", options->request.steps, "How long to learn (default: the method's)");
   command->add_option("--seed", options->request.seed, "Of learning");
   add_set_option(*command, options->settings);
+  command->add_option("--deadline", options->deadline, "Give it up if it has not begun by then, from now: 45m, 8h, 2d")
+      ->type_name("DURATION");
   command->add_flag("--now", options->now, "Do not wait for the learning window");
   command->add_flag("--wait", options->wait, "Show progress until it is learnt");
   command->callback([&context, options] { context.run = [&context, options] { return learn(context, *options); }; });

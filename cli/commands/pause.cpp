@@ -5,7 +5,6 @@
 #include "cli/command.h"
 #include "cli/duration.h"
 #include "cli/text.h"
-#include "core/error.h"
 #include "daemon/api/wire.h"
 
 namespace conceptd::cli {
@@ -15,13 +14,6 @@ struct Options {
   api::PauseRequest request;
   std::string duration;
 };
-
-double seconds_from(const std::string& text) {
-  const auto duration = parse_duration(text);
-  if (!duration || !(duration->number > 0))
-    throw Error(Code::invalid, "'" + text + "' is no duration; write 90s, 45m, 8h or 2d", "for");
-  return duration->seconds();
-}
 
 int report_pause(const Context& context, const Json& answer) {
   if (context.json) {
@@ -38,7 +30,7 @@ int report_pause(const Context& context, const Json& answer) {
 }
 
 int pause(const Context& context, Options& options) {
-  if (!options.duration.empty()) options.request.for_s = seconds_from(options.duration);
+  if (!options.duration.empty()) options.request.for_s = seconds_in(options.duration, "for");
   return report_pause(context, context.client().post("learning/pause", api::encode(options.request)));
 }
 

@@ -34,6 +34,7 @@ struct AddConcept {
   std::optional<std::int64_t> seed{};
   std::optional<Settings> settings{};  // the method's others
   std::optional<bool> now{};           // not to wait for the learning window
+  std::optional<double> deadline_s{};  // the job fails if it has not begun by then, seconds from now
   std::optional<bool> dry_run{};       // check all, store nothing, answer Planned
 };
 
@@ -132,7 +133,8 @@ struct LearnAgain {
   std::optional<int> steps{};
   std::optional<std::int64_t> seed{};
   std::optional<Settings> settings{};
-  std::optional<bool> now{};  // not to wait for the learning window
+  std::optional<bool> now{};           // not to wait for the learning window
+  std::optional<double> deadline_s{};  // as of AddConcept
 };
 
 // POST concepts/{name}/rollback

@@ -31,6 +31,7 @@ struct JobInfo {
   std::optional<bool> published{};  // whether that version is or was live; a pinned concept keeps it unpublished
   std::string refused{};            // why the gate kept that version from being published; empty: it did not
   std::optional<std::string> waits_until{};  // queued until the learning window opens, then
+  std::optional<std::string> deadline{};     // it fails if it has not begun by then
   std::optional<std::int64_t> night{};       // which keeps that version for the one state that it publishes
   bool has_preview = false;                  // GET jobs/{id}/preview.png
   std::string requested_by{};

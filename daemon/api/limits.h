@@ -8,8 +8,9 @@ namespace conceptd::api {
 inline constexpr std::size_t kPromptBytesMax = 2000;
 inline constexpr int kStepsMax = 200;  // of sampling
 inline constexpr int kLearnStepsMax = 10'000;
-inline constexpr int kSettingsMax = 32;  // of a method, in one request
-inline constexpr int kCountMax = 16;     // pictures a request
+inline constexpr double kDeadlineSecondsMax = 366. * 86'400;  // of a job
+inline constexpr int kSettingsMax = 32;                       // of a method, in one request
+inline constexpr int kCountMax = 16;                          // pictures a request
 inline constexpr int kEvaluatedSeedsMax = 16, kEvaluatedPromptsMax = 32;
 inline constexpr int kEvaluatedPicturesMax = 128;  // of one way of asking: prompts x seeds
 inline constexpr int kSideMin = 16;                // pixels of a picture asked for

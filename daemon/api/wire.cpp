@@ -14,6 +14,7 @@ namespace conceptd::api {
 constexpr Bounds kName{.min = 1, .max = 63};
 constexpr Bounds kWord{.min = 1, .max = 63};
 constexpr Bounds kSeed{.min = 0, .max = static_cast<double>(kSeedMax)};
+constexpr Bounds kDeadline{.min = 1, .max = kDeadlineSecondsMax};
 constexpr Bounds kReason{.max = kReasonBytesMax};
 constexpr Bounds kSide{.min = kSideMin, .max = kSideMax};
 
@@ -31,7 +32,8 @@ CONCEPTD_WIRE(JobInfo) {
   field("queue_position", v.queue_position), field("attempts", v.attempts), field("attempts_max", v.attempts_max);
   field("progress", v.progress), field("error_code", v.error_code), field("error_message", v.error_message);
   field("result_version", v.result_version), field("published", v.published), field("refused", v.refused);
-  field("waits_until", v.waits_until), field("night", v.night), field("has_preview", v.has_preview);
+  field("waits_until", v.waits_until), field("deadline", v.deadline), field("night", v.night),
+      field("has_preview", v.has_preview);
   field("requested_by", v.requested_by), field("created_at", v.created_at), field("started_at", v.started_at);
   field("finished_at", v.finished_at);
 }
@@ -48,7 +50,7 @@ CONCEPTD_WIRE(AddConcept) {
   field("name", v.name, kName), field("class", v.class_word, kWord), field("photos", v.photos, {.max = kPhotosMax});
   field("method", v.method, kWord), field("steps", v.steps, {.min = 1, .max = kLearnStepsMax});
   field("seed", v.seed, kSeed), field("settings", v.settings, {.max = kSettingsMax}), field("dry_run", v.dry_run);
-  field("now", v.now);
+  field("now", v.now), field("deadline_s", v.deadline_s, kDeadline);
 }
 
 CONCEPTD_WIRE(PhotoInfo) {
@@ -93,6 +95,7 @@ CONCEPTD_WIRE(Planned) { field("plan", v.plan), field("warnings", v.warnings); }
 CONCEPTD_WIRE(LearnAgain) {
   field("method", v.method, kWord), field("steps", v.steps, {.min = 1, .max = kLearnStepsMax});
   field("seed", v.seed, kSeed), field("settings", v.settings, {.max = kSettingsMax}), field("now", v.now);
+  field("deadline_s", v.deadline_s, kDeadline);
 }
 
 CONCEPTD_WIRE(RollBack) {

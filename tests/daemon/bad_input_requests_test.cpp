@@ -182,6 +182,8 @@ TEST_F(BadRequests, NumbersHaveBounds) {
                  "the work");
   expect_refused("generate", {{"prompt", "a"}, {"size", "512X512"}}, 422, "size", "has no field");
   expect_refused("concepts", with("steps", 10'001), 422, "steps");
+  for (const Json& never : {Json(0), Json(-5), Json(1e12), Json("8h")})
+    expect_refused("concepts", with("deadline_s", never), 422, "deadline_s");
   expect_refused("concepts", with("settings", {{"rate", "fast"}}), 422, "settings.rate");
   expect_refused("concepts/kettle-7/rollback", {{"to", 0}}, 422, "to");
   expect_refused("concepts/kettle-7/rollback", {{"to", 1'000'000'000}}, 404, "version");

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/file_io.h"
+#include "registry/sqlite.h"
 #include "tests/daemon/daemon_fixture.h"
 
 namespace conceptd::daemon::test {
@@ -56,6 +57,35 @@ TEST_F(Health, SaysWhatIsMissingUntilItIsThereAgain) {
   full_ = false;
   client().post("learning/pause", Json::object());
   EXPECT_THAT(failing(), testing::ElementsAre("disk"));
+}
+
+TEST_F(Health, SaysThatAnotherReleaseHasChangedTheSchema) {
+  start();
+  {
+    registry::Database database(config_.data_dir / "registry.db");
+    registry::Transaction tx(database, registry::Transaction::Kind::immediate, "a newer release");
+    tx.run("INSERT INTO migration (name, digest, applied_at) VALUES ('9999_later', 'x', 0)");
+    tx.commit();
+  }
+  EXPECT_THAT(failing(), testing::ElementsAre("schema"));
+}
+
+// What decodes thirty photos holds up others of its kind, and nobody who reads or draws.
+TEST_F(Health, SlowRequestsHoldUpTheirLikeAlone) {
+  http_.slow_threads = http_.handler_threads = 1;
+  start();
+  std::promise<void> held, go_on;
+  set_durable_step_hook([&, once = false](const DurableStep& step) mutable {
+    if (step.kind == "commit" || std::exchange(once, true)) return;  // a photo's file, outside every transaction
+    held.set_value();
+    go_on.get_future().wait();
+  });
+  std::thread adding([&] { client().post("concepts", api::encode(request_for("kettle-7"))); });
+  held.get_future().wait();
+  EXPECT_EQ(client().exchange("GET", "/api/v1/status", "", 10s).status, 200);
+  go_on.set_value();
+  adding.join();
+  set_durable_step_hook({});
 }
 
 TEST_F(Health, LivesWhileEveryHandlerIsBusy) {

@@ -80,6 +80,24 @@ TEST_F(Jobs, ADamagedVersionIsMendedByLearningAgain) {
   EXPECT_EQ(generate("a <kettle-7>").concepts[0].version, 2);
 }
 
+TEST_F(Jobs, ADeadlineEndsWhatHasNotBegunByThen) {
+  start();
+  client().post("learning/pause", Json::object());
+  api::AddConcept request = request_for("kettle-7");
+  request.deadline_s = 1;
+  const auto id = api::decode_answer<api::Queued>(client().post("concepts", api::encode(request))).job.id;
+  EXPECT_TRUE(job(id).deadline);
+  const api::JobInfo late = wait_for(id);
+  EXPECT_EQ(late.state, "failed");
+  EXPECT_EQ(late.error_code, "cancelled");
+  EXPECT_THAT(late.error_message, HasSubstr("deadline"));
+  client().post("learning/resume", Json::object());
+  request = request_for("kettle-8");
+  request.deadline_s = 3600;
+  const auto in_time = api::decode_answer<api::Queued>(client().post("concepts", api::encode(request))).job.id;
+  EXPECT_EQ(wait_for(in_time).state, "done");
+}
+
 TEST_F(Jobs, SayHowFarTheyAreAndEndWhenCancelled) {
   start();
   const std::int64_t id = add("slow", "other");

@@ -15,7 +15,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <set>
 
 #include "core/file_io.h"
 #include "registry/answer_store.h"
@@ -84,12 +83,49 @@ std::string without_erasures(const std::string& text) {
   return json.dump();
 }
 
+// What must only ever grow, in order: the rows of the audit, and the jobs that are over. Between two operations that
+// were reported it may have any of what lies between.
+struct Ledger {
+  std::vector<std::string> audit;
+  std::vector<std::string> jobs;      // over or not, by number; one that is over says how it ended
+  std::vector<std::int64_t> is_over;  // their numbers
+};
+
+Ledger ledger_of(Registry& registry) {
+  Ledger ledger;
+  for (AuditRow& row : registry.audit({}, 10'000)) {
+    row.detail.erase("database");  // of a backup: no two lives have the same tokens
+    ledger.audit.insert(ledger.audit.begin(), row.action + " " + row.subject + " " + row.detail.dump());
+  }
+  for (const Job& job : registry.jobs().list({.limit = 10'000})) {
+    const bool over = job.state != JobState::queued && job.state != JobState::running;
+    ledger.jobs.insert(ledger.jobs.begin(), job.name + (over ? " " + std::string(to_string(job.state)) : ""));
+    if (over) ledger.is_over.insert(ledger.is_over.begin(), job.id);
+  }
+  return ledger;
+}
+
+// before <= now <= after, as what can only grow does.
+void expect_between(const Ledger& before, const Ledger& now, const Ledger& after) {
+  const auto begins_with = [](const std::vector<std::string>& longer, const std::vector<std::string>& shorter) {
+    return shorter.size() <= longer.size() && std::equal(shorter.begin(), shorter.end(), longer.begin());
+  };
+  EXPECT_TRUE(begins_with(now.audit, before.audit)) << "a row of the audit was lost";
+  EXPECT_TRUE(begins_with(after.audit, now.audit)) << "the audit says what was not done";
+  EXPECT_LE(now.jobs.size(), after.jobs.size());
+  ASSERT_GE(now.jobs.size(), before.jobs.size()) << "a job was lost";
+  for (const std::int64_t id : before.is_over) {
+    const auto at = static_cast<std::size_t>(id) - 1;
+    EXPECT_EQ(now.jobs[at], before.jobs[at]) << "job " << id << " was over";
+  }
+}
+
 // One life, from an old schema to a restored backup. Each operation may be tried again after it failed.
 class Life {
  public:
-  // finished: called with what can be seen after each operation. failed: what to do before one is tried again; null:
-  // a failure is the end.
-  Life(fs::path root, std::function<void()> failed, std::function<void(const std::string&)> finished)
+  // finished: called after each operation, with null while none is open. failed: what to do before one is tried again;
+  // null: a failure is the end.
+  Life(fs::path root, std::function<void()> failed, std::function<void(Registry*)> finished)
       : root_(std::move(root)), failed_(std::move(failed)), finished_(std::move(finished)) {}
 
   void live() {
@@ -139,6 +175,10 @@ class Life {
     operation([&] { registry_.reset(); });
   }
   static fs::path data_of(const fs::path& root) { return root / "data"; }
+  static KeyedRequest asked(const std::string& key) {
+    return {.caller = "tester", .route = "POST /", .key = key, .body = Digest::of("{}")};
+  }
+  static inline int answered_ = 0;  // the operation with the key "k"
 
  private:
   fs::path data() const { return data_of(root_); }
@@ -151,7 +191,8 @@ class Life {
       failed_();
       run();
     }
-    finished_(registry_ ? seen(*registry_, true) : "");
+    ++operations_;
+    finished_(registry_.get());
   }
   void old_schema() {
     make_folder(data());
@@ -193,7 +234,8 @@ class Life {
     registry_->import_versions(request);
   }
   void answer(const std::string& key) {
-    const KeyedRequest request{.caller = "tester", .route = "POST /", .key = key, .body = Digest::of("{}")};
+    const KeyedRequest request = asked(key);
+    answered_ = operations_ + 1;
     try {
       if (!registry_->answers().begin(request)) registry_->answers().finish(request, {.status = 200, .body = "done"});
     } catch (const Error& error) {
@@ -250,9 +292,10 @@ class Life {
 
   const fs::path root_;
   const std::function<void()> failed_;
-  const std::function<void(const std::string&)> finished_;
+  const std::function<void(Registry*)> finished_;
   const FakeClock clock_;
   std::unique_ptr<Registry> registry_;
+  int operations_ = 0;  // that are over
 };
 
 struct End {
@@ -287,7 +330,7 @@ End live_until(const fs::path& root, int k, Fate fate, int error_before = 0) {
     std::function<void()> failed;
     if (!is_death(fate) || error_before > 0) failed = [&] { noticed = true; };
     try {
-      Life(root, failed, [&](const std::string&) { say("."); }).live();
+      Life(root, failed, [&](Registry*) { say("."); }).live();
     } catch (const std::exception& error) {
       say(std::string("!") + error.what());
       ::_exit(kFailed);
@@ -318,19 +361,29 @@ class Crash : public testing::Test {
   Crash() {
     if (!after_.empty()) return;
     const TempFolder folder(fast_disk()), other(fast_disk());
-    Life(folder.path(), {}, [&](const std::string& now) { after_.push_back(now); }).live();
+    Life(folder.path(), {}, [&](Registry* now) {
+      after_.push_back(now ? seen(*now, true) : "");
+      ledgers_.push_back(now ? ledger_of(*now) : ledgers_.empty() ? Ledger() : ledgers_.back());
+    }).live();
     const FakeClock clock;
     final_ = seen(*Registry::open(Life::data_of(folder.path()), clock), false);
     steps_ = live_until(other.path(), 0, Fate::happens).steps;
   }
 
   // All that must hold whatever happened; then it goes on working.
-  void check(const fs::path& root, bool erasures, const std::vector<std::string>& one_of) {
+  void check(const fs::path& root, bool erasures, const std::vector<std::string>& one_of,
+             std::optional<std::pair<std::size_t, std::size_t>> between = {}) {
     const FakeClock clock;
     const auto registry = Registry::open(Life::data_of(root), clock);
     ASSERT_THAT(registry->verify(), testing::IsEmpty());  // I1, I2, I4 to I7
     const std::string now = seen(*registry, erasures);
     EXPECT_THAT(one_of, testing::Contains(now));  // I9
+    if (between) {
+      expect_between(ledgers_[between->first], ledger_of(*registry), ledgers_[between->second]);
+      if (static_cast<int>(between->first) + 1 >= Life::answered_) {
+        EXPECT_TRUE(registry->answers().begin(Life::asked("k"))) << "an answer that was given is given again";
+      }
+    }
     for (const auto& [name, entry] : registry->head()->entries) {
       EXPECT_NO_THROW(registry->delta(entry.delta));
       EXPECT_EQ(entry.base_fingerprint, "base-1");  // I3
@@ -378,7 +431,9 @@ class Crash : public testing::Test {
           if (i >= 1 && i <= after_.size() && !after_[i - 1].empty()) allowed.push_back(after_[i - 1]);
         if (last < 2) allowed = {after_[1]};
         if (error_before > 0) std::transform(allowed.begin(), allowed.end(), allowed.begin(), without_erasures);
-        check(folder.path(), error_before == 0, allowed);
+        std::optional<std::pair<std::size_t, std::size_t>> between;
+        if (error_before == 0 && last >= 2) between = {last - 1, std::min(last, ledgers_.size() - 1)};
+        check(folder.path(), error_before == 0, allowed, between);
       } else {
         EXPECT_EQ(WEXITSTATUS(end.status), 0) << "it goes on without a restart";
         EXPECT_EQ(end.finished, static_cast<int>(after_.size()));
@@ -391,6 +446,7 @@ class Crash : public testing::Test {
   }
 
   static inline std::vector<std::string> after_;  // what can be seen after each operation
+  static inline std::vector<Ledger> ledgers_;     // likewise
   static inline std::string final_;               // and at the end, erasures aside
   static inline int steps_ = 0;
 };
@@ -409,52 +465,6 @@ TEST_F(Crash, PowerLossThatLeavesAPartOfWhatWasNotSyncedTakesNothingThatWasRepor
 TEST_F(Crash, PowerLossAfterAnInputOutputErrorTakesNothingThatWasReported) {
   meet(Fate::power_loss, "EIO, power loss soon after", 9);
   meet(Fate::torn_power, "EIO, power loss later, a part kept", 40);
-}
-
-// The model itself: what must be lost is lost.
-TEST(PowerShadow, KeepsWhatWasSyncedAndNothingElse) {
-  const TempFolder folder(fast_disk());
-  PowerShadow shadow(folder.path());
-  const fs::path inner = folder / "inner";
-  fs::create_directory(inner);
-  for (const char* name : {"whole", "no-name", "no-bytes", "later"}) plant(inner / name, "bytes");
-  shadow.synced(inner / "whole");
-  shadow.synced(inner / "no-bytes");
-  shadow.synced(inner / "later");
-  fs::remove(inner / "no-name");
-  shadow.synced(inner);
-  plant(inner / "no-name", "bytes");
-  shadow.synced(inner / "no-name");
-  plant(inner / "no-bytes", "other bytes");
-  fs::rename(inner / "later", inner / "moved");
-  shadow.synced(folder.path());
-  fs::create_directory(folder / "unsynced");
-  shadow.lose_power({});
-  EXPECT_EQ(contents(inner / "whole"), "bytes");
-  EXPECT_FALSE(fs::exists(inner / "no-name")) << "it was synced, its folder was not";
-  EXPECT_EQ(contents(inner / "no-bytes"), "bytes") << "as when it was synced";
-  EXPECT_EQ(contents(inner / "later"), "bytes") << "a move whose folder was not synced";
-  EXPECT_FALSE(fs::exists(inner / "moved"));
-  EXPECT_FALSE(fs::exists(folder / "unsynced"));
-}
-
-TEST(PowerShadow, APartOfTheWritesOfAWatchedFileStays) {
-  std::set<std::string> kept;
-  for (unsigned seed = 1; seed < 40; ++seed) {
-    const TempFolder folder(fast_disk());
-    PowerShadow shadow(folder.path());
-    plant(folder / "f", "");
-    const PowerShadow::Key file = shadow.watch(folder / "f");
-    shadow.wrote(file, 0, std::string(512, 'a') + std::string(512, 'b'));
-    shadow.synced(file);
-    shadow.synced(folder.path());
-    shadow.wrote(file, 0, std::string(512, 'c') + std::string(512, 'd'));
-    shadow.lose_power(seed);
-    const std::string left = contents(folder / "f");
-    ASSERT_EQ(left.size(), 1024u);
-    kept.insert({left[0], left[1023]});
-  }
-  EXPECT_EQ(kept, (std::set<std::string>{"ab", "cb", "ad", "cd"})) << "each sector is old or new";
 }
 
 }  // namespace

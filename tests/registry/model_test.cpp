@@ -81,7 +81,7 @@ class Life {
 
   void step() {
     const std::string name = std::string(1, static_cast<char>('a' + pick(4)));
-    switch (pick(20)) {
+    switch (pick(22)) {
       case 0:
       case 1:
         return act("add", add(name), [=, this] { registry_->add_concept(request_for(name)); });
@@ -115,6 +115,9 @@ class Life {
       case 17:
       case 18:
         return night();
+      case 19:
+      case 20:
+        return draw(pick(2));
       default:
         return reopen();
     }
@@ -214,6 +217,20 @@ class Life {
     if (died && is(model_)) return;
     if (outcome) model_ = *outcome;
     agrees(model_);
+  }
+
+  // What a model that pretends makes of a state: a picture that shows which bytes it was drawn with. A reader draws the
+  // state that it holds, whatever became of the registry since it took hold of it, as long as gc has kept its bytes.
+  void draw(bool take_hold) {
+    if (take_hold || !held_) held_ = registry_->head();
+    std::string picture, expected;
+    for (const auto& [name, entry] : held_->entries) {
+      if (model_.concepts[name].erased.contains(entry.version)) continue;
+      picture += registry_->delta(entry.delta) + "|";
+      expected += name + std::to_string(entry.version) + "|";
+    }
+    ASSERT_EQ(picture, expected) << "drawn with state " << held_->id;
+    ASSERT_EQ(versions_of(*held_), model_.states[static_cast<std::size_t>(held_->id)]);
   }
 
   Outcome add(const std::string& name) const {
@@ -450,6 +467,7 @@ class Life {
   std::string root_ = "data";
   int backups_ = 0;
   std::unique_ptr<Registry> registry_;
+  std::shared_ptr<const State> held_;  // by a reader; null: nobody draws yet
   Model model_;
 };
 
