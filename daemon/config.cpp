@@ -184,6 +184,7 @@ void read_config(Config& config, std::string_view text, const fs::path& folder, 
   read_section("learn", [&](Section& s) {
     s.whole("threads", config.learn_threads, 0, 1024);
     s.text("method", config.method);
+    s.flag("draft", config.draft);
     s.text("gate", config.gate);
     s.text("when", config.learn_when);
     s.whole("attempts", config.attempts_max, 1, 10);

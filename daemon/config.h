@@ -61,6 +61,7 @@ struct Config {
   int learn_threads = 0;               // 0: as threads
   std::string method{};                // empty: the first there is
   std::string learn_when = "at_once";  // at_once, window
+  bool draft = true;                   // what is added gets a draft first, where the base has a method for it
   std::string gate = "block";          // block, warn, off: what comes of a version that the base's gate refuses
   int attempts_max = 3;
   int learn_memory_mb = 0;  // of a worker's own data; 0: three quarters of the machine's

@@ -21,7 +21,7 @@ namespace conceptd::daemon {
 class Access;
 class Evaluations;
 class GenerationService;
-class JobRunner;
+class JobRunners;
 class LiveStates;
 class Metrics;
 class Nights;
@@ -63,7 +63,7 @@ class Daemon {
   std::unique_ptr<LiveStates> live_;
   std::unique_ptr<GenerationService> generation_;
   std::unique_ptr<Nights> nights_;
-  std::unique_ptr<JobRunner> runner_;
+  std::unique_ptr<JobRunners> runner_;
   std::unique_ptr<Evaluations> evaluations_;
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<Routes> routes_;

@@ -37,6 +37,7 @@ class FakeModel final : public Model {
   }
 
   const ModelFacts& facts() const override { return facts_; }
+  void draft_with(const std::string& method) { facts_.draft_method = method; }
   bool is_single_token(std::string_view word) const override {
     static const std::set<std::string_view> kKnown{"a", "on", "the", "beach", "kettle", "mug", "and", "at", "night"};
     return kKnown.contains(word);

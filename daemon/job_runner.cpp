@@ -86,7 +86,8 @@ LearnOrder order_for(registry::Registry& registry, const Model& model, const Job
                    .threads = runner.threads,
                    .memory_bytes_max = runner.memory_bytes_max,
                    .checkpoint = registry.jobs().checkpoint(job.id),
-                   .gate = runner.gate};
+                   .gate = runner.gate,
+                   .light_gate = job.draft};
   const auto* live = entry_of(head, job.name);
   if (live && live->base_fingerprint == order.base_fingerprint) order.published = readable(registry, *live, job);
   for (const registry::Photo& photo : record.photos) order.photos.push_back(registry.photo(photo.digest));
@@ -138,6 +139,11 @@ void JobRunner::note_cancelled(std::int64_t id) {
   changed_.notify_all();
 }
 
+bool JobRunner::is_running() const {
+  const std::lock_guard lock(mutex_);
+  return running_ != 0;
+}
+
 std::optional<registry::Progress> JobRunner::progress(std::int64_t id) const {
   const std::lock_guard lock(mutex_);
   return running_ == id ? std::optional(progress_) : std::nullopt;
@@ -157,7 +163,8 @@ void JobRunner::run() {
   for (;;) {
     std::optional<Job> job;
     try {
-      job = registry_.jobs().lease_next("conceptd", settings_.lease_s, !may_learn(settings_));
+      job = registry_.jobs().lease_next("conceptd", settings_.lease_s,
+                                        {.urgent_only = !may_learn(settings_), .drafts = settings_.drafts});
     } catch (const std::exception& error) {
       spdlog::error("looking for the next job: {}", error.what());
     }
@@ -177,9 +184,12 @@ void JobRunner::run() {
     } catch (const std::exception& error) {  // the registry itself failed; the lease brings the job back
       spdlog::error("job {} ({}): {}", job->id, job->name, error.what());
     }
-    const std::lock_guard lock(mutex_);
-    running_ = 0;
-    if (stopping_) return;
+    {
+      const std::lock_guard lock(mutex_);
+      running_ = 0;
+      if (stopping_) return;
+    }
+    if (settings_.when_over) settings_.when_over();
   }
 }
 
@@ -289,7 +299,7 @@ void JobRunner::commit(const Job& job, const registry::State& head, WorkerResult
                   .preview_png = preview(job.id).value_or("")},
       .expected_head = head.id,
       .actor = "conceptd",
-      .reason = "learnt " + job.name};
+      .reason = (job.draft ? "drafted " : "learnt ") + job.name};
   if (!job.urgent && settings_.collecting_night) request.night = settings_.collecting_night();
   for (int rebase = 0;;) {
     std::optional<registry::CommitOutcome> outcome;

@@ -24,6 +24,7 @@ struct WorkerResult;
 struct RunnerSettings {
   std::vector<std::string> worker_command{};  // its first word is a path
   std::string gate = "block";                 // of api::kGateModes
+  std::optional<bool> drafts{};               // which jobs: drafts, or all others; empty: all
   int lease_s = 120;
   int stall_s = 900;
   int threads = 0;
@@ -31,6 +32,7 @@ struct RunnerSettings {
   std::chrono::milliseconds heartbeat{2000};  // how often progress becomes durable
   std::function<bool()> must_give_way{};      // true while pictures are being made or wait
   std::function<bool()> may_learn{};          // false: only what is urgent, the learning window is shut; null: true
+  std::function<void()> when_over{};          // called when a job has ended; null: nobody waits for that
   std::function<std::optional<std::int64_t>()> collecting_night{};  // which publishes what is learnt now; null: none
 };
 
@@ -44,6 +46,7 @@ class JobRunner {
   void start();
   // The job that runs goes back to the queue as if it had never begun.
   void stop();
+  bool is_running() const;
   void wake();  // there may be something to do, or to stop doing: a job came, somebody paused or resumed
   void note_cancelled(
       std::int64_t id);  // the queue knows already; ends its worker now instead of at its next heartbeat
@@ -82,6 +85,22 @@ class JobRunner {
   std::string preview_;
 
   std::thread thread_;
+};
+
+// Who learns: drafts beside whatever else is learnt, which waits as it does while pictures are made.
+class JobRunners {
+ public:
+  JobRunners(registry::Registry& registry, const Model& model, LiveStates& live, const RunnerSettings& settings);
+  void start();
+  void stop();
+  // As JobRunner, of whichever has the job.
+  void wake();
+  void note_cancelled(std::int64_t id);
+  std::optional<registry::Progress> progress(std::int64_t id) const;
+  std::optional<std::string> preview(std::int64_t id) const;
+
+ private:
+  JobRunner drafts_, others_;
 };
 
 // What a learn job's settings mean to the worker.

@@ -26,6 +26,7 @@ struct ModelFacts {
   std::string default_sampler{};
   std::vector<std::string> samplers{};
   std::vector<std::string> methods{};  // of learning; the first is the default
+  std::string draft_method{};          // which of them learns in seconds; empty: none
   std::string dtype{};
   int threads = 0;
   int cpus = 0;              // that this process may use

@@ -90,12 +90,22 @@ HttpResponse planned(const Services& services, const registry::AddRequest& addin
   return json_response(api::encode(answer));
 }
 
+// Of the job that goes before the concept's own; empty: none does.
+std::optional<Json> draft_for(const Services& services, const api::AddConcept& wanted, const LearnSettings& settings) {
+  const std::string& method = services.model.facts().draft_method;
+  if (!wanted.draft.value_or(services.config.draft) || method == settings.method) return {};
+  if (!method.empty()) return job_settings({.method = method, .seed = settings.seed});
+  if (!wanted.draft) return {};
+  throw Error(Code::invalid, "the base model " + services.model.facts().name + " has no method that drafts", "draft");
+}
+
 HttpResponse queued(const Services& services, const ConceptName& name, const registry::Job& job, int status,
-                    std::vector<std::string> warnings) {
+                    std::vector<std::string> warnings, const std::optional<registry::Job>& draft = {}) {
   services.runner.wake();
-  const api::Queued answer{.summary = summary_now(services, services.registry.show(name)),
-                           .job = job_info(services, job),
-                           .warnings = std::move(warnings)};
+  api::Queued answer{.summary = summary_now(services, services.registry.show(name)),
+                     .job = job_info(services, job),
+                     .warnings = std::move(warnings)};
+  if (draft) answer.draft = job_info(services, *draft);
   HttpResponse response = json_response(api::encode(answer), status);
   response.headers.emplace_back("Location", "/api/v1/jobs/" + std::to_string(job.id));
   return response;
@@ -118,10 +128,11 @@ HttpResponse add_concept(const Services& services, const HttpRequest& request) {
                                     .actor = request.actor,
                                     .urgent = wanted.now.value_or(false),
                                     .attempts_max = services.config.attempts_max,
-                                    .deadline = deadline_of(services, wanted.deadline_s)};
+                                    .deadline = deadline_of(services, wanted.deadline_s),
+                                    .draft = draft_for(services, wanted, settings)};
   if (wanted.dry_run.value_or(false)) return planned(services, adding, settings, wanted, std::move(warnings));
   const registry::Added added = services.registry.add_concept(adding);
-  return queued(services, name, added.job, 201, std::move(warnings));
+  return queued(services, name, added.job, 201, std::move(warnings), added.draft);
 }
 
 HttpResponse learn_again(const Services& services, const HttpRequest& request, const std::string& id) {

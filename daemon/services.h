@@ -24,7 +24,7 @@ struct Services {
   GenerationService& generation;
   Nights& nights;
   Evaluations& evaluations;
-  JobRunner& runner;
+  JobRunners& runner;
   const DecoderSettings& decoder;
   Metrics& metrics;
   TimePoint started_at;

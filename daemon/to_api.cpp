@@ -10,7 +10,8 @@ std::optional<std::string> iso(const std::optional<TimePoint>& time) {
 }
 
 std::string status_of(const registry::ConceptRecord& record, const LiveConcept* live,
-                      const std::optional<registry::Job>& last_job) {
+                      const std::optional<registry::Version>& version, const std::optional<registry::Job>& last_job) {
+  if (live && live->problem.empty() && version && version->draft) return "draft";
   if (record.active_job && last_job) return last_job->state == registry::JobState::running ? "learning" : "queued";
   if (live) return live->problem.empty() ? "live" : "unusable";
   if (record.imported && record.photos.empty()) return "staged";
@@ -27,6 +28,7 @@ api::JobInfo to_api(const registry::Job& job) {
       .name = job.name,
       .state = std::string(to_string(job.state)),
       .method = job.settings.value("method", std::string()),
+      .draft = job.draft,
       .queue_position = job.queue_position,
       .attempts = job.attempts,
       .attempts_max = job.attempts_max,
@@ -86,6 +88,7 @@ api::VersionInfo to_api(const registry::Version& version) {
                         .size_bytes = version.delta_bytes,
                         .erased_at = iso(version.erased_at),
                         .overridden = version.overridden,
+                        .draft = version.draft,
                         .base_fingerprint = version.base_fingerprint,
                         .parent = version.parent,
                         .seed = static_cast<std::int64_t>(version.seed),
@@ -102,7 +105,7 @@ api::ConceptSummary summary_of(const registry::ConceptRecord& record, const Live
                                const std::optional<registry::Job>& last_job) {
   api::ConceptSummary summary{.name = record.name,
                               .class_word = record.class_word,
-                              .status = status_of(record, live, last_job),
+                              .status = status_of(record, live, version, last_job),
                               .photos = static_cast<int>(record.photos.size()),
                               .live_version = record.live_version,
                               .newest_version = record.newest_version,

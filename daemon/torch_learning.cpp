@@ -23,6 +23,7 @@ void pass_gate(learner::Gate& gate, diffusion::ModelBundle& bundle, const LearnO
   const auto report = gate.run(bundle, {.candidate = learned.delta,
                                         .published = published ? &*published : nullptr,
                                         .photos = photos,
+                                        .light = order.light_gate,
                                         .before_step = [&] {
                                           voice.step(said, nullptr);
                                           said.message.clear();

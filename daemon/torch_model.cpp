@@ -221,6 +221,7 @@ class TorchModel final : public Model {
       const bool is_there = std::filesystem::is_directory(tuning);
       if (is_there) (void)EncoderBundle::open(tuning, bundle_);
       if (!is_there) std::erase(facts_.methods, "tuning_encoder");
+      if (is_there) facts_.draft_method = "tuning_encoder";
     } catch (const Error& error) {
       std::erase(facts_.methods, "tuning_encoder");
       facts_.warnings.push_back(std::string("tuning_encoder cannot be used, the other methods can: ") + error.what());

@@ -25,6 +25,7 @@ struct LearnOrder {
   std::int64_t memory_bytes_max = 0;  // of the worker's own data; 0: no limit
   std::string checkpoint{};           // of the attempt before; empty: from the start
   std::string gate = "block";         // of api::kGateModes
+  bool light_gate = false;            // fewer and quicker pictures
   std::string published{};            // the delta that is live, to be measured beside; empty: none
 };
 

@@ -1,5 +1,8 @@
 #include "learner/probe_pictures.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "diffusion/prompt.h"
 #include "diffusion/text_to_image.h"
 #include "diffusion/token_covariance.h"
@@ -29,7 +32,8 @@ Tensor probe_pictures(diffusion::ModelBundle& bundle, const ProbePlan& plan, con
   workers.run(static_cast<int>(prompts.size()), [&](int, int task) {
     torch::NoGradGuard in_this_thread;
     const auto& prompt = prompts[static_cast<std::size_t>(task)];
-    diffusion::TextToImageRequest request{.rows = {}, .steps = bundle.defaults.steps};
+    const auto steps = std::lround(plan.steps_share * static_cast<double>(bundle.defaults.steps));
+    diffusion::TextToImageRequest request{.rows = {}, .steps = std::max(1L, steps)};
     for (int64_t k = 0; k < plan.seeds; ++k)
       request.rows.push_back({.context = prompt.context,
                               .negative_context = nothing,

@@ -17,6 +17,7 @@ struct ProbePlan {
   std::vector<std::string> prompts;  // each has one {}
   int64_t seeds = 2;                 // of each prompt, from first_seed on
   std::uint64_t first_seed = 1;
+  double steps_share = 1;                  // of the base's own number of steps
   std::function<void()> before_step = {};  // of any picture, never twice at once; throws Error{cancelled} to stop
 };
 

@@ -84,7 +84,7 @@ Job JobQueue::enqueue(const NewJob& request) {
   return job;
 }
 
-std::optional<Job> JobQueue::lease_next(const std::string& worker, int lease_s, bool urgent_only) {
+std::optional<Job> JobQueue::lease_next(const std::string& worker, int lease_s, const LeaseOf& which) {
   Transaction tx(database_, Kind::immediate, "leasing a job");
   const TimePoint now = clock_.now();
   const TimePoint until = lease_end(now, lease_s);
@@ -94,10 +94,12 @@ std::optional<Job> JobQueue::lease_next(const std::string& worker, int lease_s, 
       read_pause(tx, now)
           ? 0
           : tx.value(
-                "SELECT id FROM job j WHERE state = 'queued' AND (urgent OR NOT ?) AND NOT (kind = 'learn' AND EXISTS"
-                " (SELECT 1 FROM job r WHERE r.state = 'running' AND r.kind = 'learn' AND r.concept = j.concept))"
+                "SELECT id FROM job j WHERE state = 'queued' AND (urgent OR NOT ?1) AND (?2 IS NULL OR draft = ?2)"
+                " AND NOT (kind = 'learn' AND EXISTS (SELECT 1 FROM job r WHERE r.kind = 'learn'"
+                "   AND r.concept = j.concept AND (r.state = 'running'"
+                "   OR (r.state = 'queued' AND r.draft AND NOT j.draft))))"
                 " ORDER BY urgent DESC, id LIMIT 1",
-                urgent_only);
+                which.urgent_only, which.drafts);
   std::optional<Job> job;
   if (id != 0) {
     tx.run(

@@ -25,8 +25,15 @@ struct NewJob {
   Json settings = Json::object();
   std::string requested_by{};
   bool urgent = false;
+  bool draft = false;  // of a learn job: the concept's other jobs wait for it
   int attempts_max = 3;
   std::optional<TimePoint> deadline{};  // not started after this
+};
+
+// Which jobs somebody leases.
+struct LeaseOf {
+  bool urgent_only = false;
+  std::optional<bool> drafts{};  // empty: drafts and others
 };
 
 // Nothing is leased while it lasts.
@@ -54,8 +61,9 @@ class JobQueue {
   Job enqueue(const NewJob& request);
 
   // The next job (urgent ones first, then the oldest), now running under a new fence; empty if there is none. It never
-  // gives two running learn jobs of one concept. Expired leases are taken back first.
-  std::optional<Job> lease_next(const std::string& worker, int lease_s, bool urgent_only = false);
+  // gives two running learn jobs of one concept, nor another one while a draft of it waits. Expired leases are taken
+  // back first.
+  std::optional<Job> lease_next(const std::string& worker, int lease_s, const LeaseOf& which = {});
 
   // For the holder of the lease. A fence that is no longer the job's: Error{conflict}; a job that somebody cancelled:
   // Error{cancelled}. Then the worker should stop; nothing it did will count.

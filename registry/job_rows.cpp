@@ -12,7 +12,7 @@ constexpr std::string_view kSelect =
     "  j.attempts_max, j.fence, j.worker, j.step, j.steps, j.loss, j.eta_s, j.message, j.error_code, j.error_message,"
     "  j.result_version, j.created_at, j.started_at, j.finished_at, j.lease_until, j.deadline,"
     "  CASE WHEN j.state <> 'queued' THEN 0 ELSE (SELECT count(*) FROM job q WHERE q.state = 'queued'"
-    "    AND (q.urgent > j.urgent OR (q.urgent = j.urgent AND q.id <= j.id))) END"
+    "    AND (q.urgent > j.urgent OR (q.urgent = j.urgent AND q.id <= j.id))) END, j.draft"
     " FROM job j LEFT JOIN concept c ON c.id = j.concept ";
 
 Job read_row(const Statement& row) {
@@ -23,6 +23,7 @@ Job read_row(const Statement& row) {
           .settings = row.json(4),
           .requested_by = row.text(5),
           .urgent = row.integer(6) != 0,
+          .draft = row.integer(25) != 0,
           .queue_position = row.number(24),
           .attempts = row.number(7),
           .attempts_max = row.number(8),
@@ -56,12 +57,12 @@ std::int64_t insert_job(Transaction& tx, const NewJob& request, std::optional<st
   if (request.attempts_max < 1) throw Error(Code::invalid, "a job needs at least one attempt", "attempts_max");
   check_queue(tx, queued_max);
   tx.run(
-      "INSERT INTO job (kind, concept, state, settings, requested_by, urgent, attempts_max, created_at, deadline)"
-      " VALUES (?, ?, 'queued', ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO job (kind, concept, state, settings, requested_by, urgent, attempts_max, created_at, deadline,"
+      " draft) VALUES (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?)",
       to_string(request.kind), concept_id, request.settings, request.requested_by, request.urgent, request.attempts_max,
-      now, request.deadline);
+      now, request.deadline, request.draft);
   const std::int64_t id = tx.last_id();
-  append_audit(tx, now, request.requested_by, std::string(to_string(request.kind)),
+  append_audit(tx, now, request.requested_by, request.draft ? "draft" : std::string(to_string(request.kind)),
                request.name.empty() ? "job " + std::to_string(id) : request.name,
                {{"job", id}, {"settings", request.settings}, {"urgent", request.urgent}});
   return id;

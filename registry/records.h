@@ -75,6 +75,7 @@ struct Job {
   Json settings = Json::object();
   std::string requested_by{};
   bool urgent = false;     // may run outside the learning window, and before jobs that may not
+  bool draft = false;      // learns what serves until the concept's next job has learnt better
   int queue_position = 0;  // 1 is next; 0: not queued
   int attempts = 0;
   int attempts_max = 0;
@@ -116,6 +117,7 @@ struct Version {
   bool published = false;   // it is or was in some state
   bool live = false;        // it is in the head state
   bool overridden = false;  // somebody let it pass although it was rejected
+  bool draft = false;       // a draft's job learnt it
 };
 
 // What serving needs to know of one concept in one state.

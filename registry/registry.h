@@ -64,11 +64,13 @@ struct AddRequest {
   bool urgent = false;
   int attempts_max = 3;
   std::optional<TimePoint> deadline{};
+  std::optional<Json> draft{};  // settings of a job that goes before that one; empty: none does
 };
 
 struct Added {
   ConceptRecord record;
   Job job;
+  std::optional<Job> draft{};
 };
 
 // A result of learning, before it has a number.

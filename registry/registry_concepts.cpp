@@ -102,8 +102,15 @@ Added Registry::add_concept(const AddRequest& request) {
                    .urgent = request.urgent,
                    .attempts_max = request.attempts_max,
                    .deadline = request.deadline};
+  std::int64_t draft_id = 0;
+  if (request.draft) {
+    NewJob draft = job;
+    draft.settings = *request.draft, draft.urgent = draft.draft = true, draft.attempts_max = 1;
+    draft_id = insert_job(tx, draft, id, limits_.jobs_queued_max, now);
+  }
   const std::int64_t job_id = insert_job(tx, job, id, limits_.jobs_queued_max, now);
   Added added{require_concept(tx, request.name.str()).record, read_job(tx, job_id)};
+  if (request.draft) added.draft = read_job(tx, draft_id);
   tx.commit();
   return added;
 }

@@ -13,7 +13,8 @@ constexpr std::string_view kSelectVersion =
     "  EXISTS (SELECT 1 FROM state_entry e WHERE e.concept = v.concept AND e.version = v.number"
     "    AND e.state = (SELECT state FROM head)),"
     "  x.erased_at, EXISTS (SELECT 1 FROM gate_override o WHERE o.concept = v.concept AND o.version = v.number),"
-    "  (SELECT i.origin FROM import i WHERE i.concept = v.concept AND i.version = v.number)"
+    "  (SELECT i.origin FROM import i WHERE i.concept = v.concept AND i.version = v.number),"
+    "  coalesce((SELECT j.draft FROM job j WHERE j.id = v.job), 0)"
     " FROM version v JOIN concept c ON c.id = v.concept JOIN delta d ON d.digest = v.delta"
     " LEFT JOIN preview p ON p.digest = v.preview LEFT JOIN erasure x ON x.digest = v.delta AND x.kind = 'delta' ";
 
@@ -40,7 +41,8 @@ Version read_version(const Statement& row) {
           .created_at = row.time(15),
           .published = row.integer(16) != 0,
           .live = row.integer(17) != 0,
-          .overridden = row.integer(19) != 0};
+          .overridden = row.integer(19) != 0,
+          .draft = row.integer(21) != 0};
 }
 
 constexpr std::string_view kSelectEntry =

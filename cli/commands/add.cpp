@@ -22,6 +22,7 @@ struct Options {
   std::string deadline;
   bool now = false;
   bool wait = false;
+  bool no_draft = false;
   bool dry_run = false;
 };
 
@@ -31,6 +32,7 @@ api::AddConcept request_of(const Options& options, std::vector<PhotoFile>& photo
   request.settings = settings_from(options.settings);
   if (options.dry_run) request.dry_run = true;
   if (options.now) request.now = true;
+  if (options.no_draft) request.draft = false;
   if (!options.deadline.empty()) request.deadline_s = seconds_in(options.deadline, "deadline");
   for (PhotoFile& photo : photos)
     request.photos.push_back(
@@ -104,8 +106,17 @@ int add(const Context& context, const Options& options) {
   if (!context.json)
     context.out << "Queued as job " << queued.job.id << "." << when_it_learns(queued.job)
                 << (options.wait ? "" : " Watch it: conceptctl watch " + options.name) << std::endl;
+  if (queued.draft && !context.json)
+    context.out << "A draft of it comes first, in seconds (job " << queued.draft->id << ")." << std::endl;
   if (!options.wait) return 0;
-  return report_end(context, follow(context, queued.job.id, context.json ? Show::events : Show::progress));
+  const Show show = context.json ? Show::events : Show::progress;
+  if (queued.draft) {
+    const api::JobInfo draft = follow(context, queued.draft->id, show).job;
+    if (draft.published.value_or(false) && !context.json)
+      context.out << options.name << " version " << *draft.result_version
+                  << " is a draft, and can be asked for from now on." << std::endl;
+  }
+  return report_end(context, follow(context, queued.job.id, show));
 }
 
 }  // namespace
@@ -126,6 +137,7 @@ void define_add(CLI::App& app, Context& context) {
   add_set_option(*command, options->settings);
   command->add_option("--deadline", options->deadline, "Give it up if it has not begun by then, from now: 45m, 8h, 2d")
       ->type_name("DURATION");
+  command->add_flag("--no-draft", options->no_draft, "Learn no draft first");
   command->add_flag("--now", options->now, "Do not wait for the learning window");
   command->add_flag("--wait", options->wait, "Show progress until it is learnt");
   command->add_flag("-n,--dry-run", options->dry_run, "Have everything checked, and only say what would be queued");

@@ -24,7 +24,8 @@ int history(const Context& context, const std::string& name) {
   std::vector<std::vector<std::string>> rows{{"", "VERSION", "LEARNED", "METHOD", "SIZE", "PHOTOS", "VERDICT"}};
   for (const api::VersionInfo& version : history.versions)
     rows.push_back({version.live ? "*" : " ", std::to_string(version.number), human_time(version.created_at),
-                    version.method, human_bytes(version.size_bytes), std::to_string(version.photos.size()),
+                    version.method + (version.draft ? " (draft)" : ""), human_bytes(version.size_bytes),
+                    std::to_string(version.photos.size()),
                     version.verdict + (version.verdict_reason.empty() ? "" : ": " + printable(version.verdict_reason)) +
                         (version.overridden ? " (overridden)" : "") +
                         (version.erased_at ? " (erased " + human_time(*version.erased_at) + ")" : "")});

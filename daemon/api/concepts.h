@@ -35,6 +35,7 @@ struct AddConcept {
   std::optional<Settings> settings{};  // the method's others
   std::optional<bool> now{};           // not to wait for the learning window
   std::optional<double> deadline_s{};  // the job fails if it has not begun by then, seconds from now
+  std::optional<bool> draft{};         // one first, in seconds (the daemon's default)
   std::optional<bool> dry_run{};       // check all, store nothing, answer Planned
 };
 
@@ -59,6 +60,7 @@ struct VersionInfo {
   std::int64_t size_bytes = 0;             // what it has, or had before it was erased
   std::optional<std::string> erased_at{};  // its bytes are gone
   bool overridden = false;                 // published although it was rejected: somebody answers for it
+  bool draft = false;                      // learnt in seconds, to serve until the method has learnt
   std::string base_fingerprint{};
   std::optional<int> parent{};
   std::int64_t seed = 0;
@@ -72,7 +74,7 @@ struct VersionInfo {
 struct ConceptSummary {
   std::string name{};
   std::string class_word{};  // "class"
-  std::string status{};      // live, learning, queued, failed, unpublished, unusable, waiting, staged
+  std::string status{};      // live, draft, learning, queued, failed, unpublished, unusable, waiting, staged
   int photos = 0;
   std::optional<int> live_version{};
   std::optional<int> pinned_version{};  // learning does not move it
@@ -107,6 +109,7 @@ struct History {
 struct Queued {
   ConceptSummary summary{};  // "concept"
   JobInfo job{};
+  std::optional<JobInfo> draft{};  // the job that goes before it
   std::vector<std::string> warnings{};
 };
 

@@ -21,6 +21,7 @@ struct JobInfo {
   std::string name{};   // the concept
   std::string state{};  // queued, running, done, failed, cancelled
   std::string method{};
+  bool draft = false;
   int queue_position = 0;  // 1 is next; 0: not queued
   int attempts = 0;
   int attempts_max = 0;

@@ -29,7 +29,8 @@ CONCEPTD_WIRE(ProgressInfo) {
 
 CONCEPTD_WIRE(JobInfo) {
   field("id", v.id), field("kind", v.kind), field("name", v.name), field("state", v.state), field("method", v.method);
-  field("queue_position", v.queue_position), field("attempts", v.attempts), field("attempts_max", v.attempts_max);
+  field("draft", v.draft), field("queue_position", v.queue_position), field("attempts", v.attempts),
+      field("attempts_max", v.attempts_max);
   field("progress", v.progress), field("error_code", v.error_code), field("error_message", v.error_message);
   field("result_version", v.result_version), field("published", v.published), field("refused", v.refused);
   field("waits_until", v.waits_until), field("deadline", v.deadline), field("night", v.night),
@@ -50,7 +51,7 @@ CONCEPTD_WIRE(AddConcept) {
   field("name", v.name, kName), field("class", v.class_word, kWord), field("photos", v.photos, {.max = kPhotosMax});
   field("method", v.method, kWord), field("steps", v.steps, {.min = 1, .max = kLearnStepsMax});
   field("seed", v.seed, kSeed), field("settings", v.settings, {.max = kSettingsMax}), field("dry_run", v.dry_run);
-  field("now", v.now), field("deadline_s", v.deadline_s, kDeadline);
+  field("now", v.now), field("deadline_s", v.deadline_s, kDeadline), field("draft", v.draft);
 }
 
 CONCEPTD_WIRE(PhotoInfo) {
@@ -62,6 +63,7 @@ CONCEPTD_WIRE(VersionInfo) {
   field("number", v.number), field("method", v.method), field("live", v.live), field("published", v.published);
   field("verdict", v.verdict), field("verdict_reason", v.verdict_reason), field("digest", v.digest);
   field("size_bytes", v.size_bytes), field("erased_at", v.erased_at), field("overridden", v.overridden);
+  field("draft", v.draft);
   field("base_fingerprint", v.base_fingerprint), field("parent", v.parent);
   field("seed", v.seed), field("settings", v.settings), field("metrics", v.metrics), field("photos", v.photos);
   field("job", v.job), field("created_at", v.created_at);
@@ -82,7 +84,9 @@ CONCEPTD_WIRE(ConceptDetail) {
 
 CONCEPTD_WIRE(ConceptList) { field("concepts", v.concepts), field("state", v.state); }
 CONCEPTD_WIRE(History) { field("name", v.name), field("versions", v.versions); }
-CONCEPTD_WIRE(Queued) { field("concept", v.summary), field("job", v.job), field("warnings", v.warnings); }
+CONCEPTD_WIRE(Queued) {
+  field("concept", v.summary), field("job", v.job), field("draft", v.draft), field("warnings", v.warnings);
+}
 
 CONCEPTD_WIRE(Plan) {
   field("name", v.name), field("class", v.class_word), field("method", v.method), field("steps", v.steps);

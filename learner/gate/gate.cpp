@@ -15,8 +15,14 @@
 namespace conceptd::learner {
 namespace {
 
+constexpr double kLightSteps = .4;
+
 ProbePlan plan_of(const GateSettings& asked, const GateOrder& order, std::uint64_t first_seed = 1) {
-  return {.prompts = asked.prompts, .seeds = asked.seeds, .first_seed = first_seed, .before_step = order.before_step};
+  return {.prompts = asked.prompts,
+          .seeds = order.light ? 1 : asked.seeds,
+          .first_seed = first_seed,
+          .steps_share = order.light ? kLightSteps : 1,
+          .before_step = order.before_step};
 }
 
 bool is_a_number(const GateMeasures& measures) {
@@ -94,7 +100,8 @@ GateMeasures Gate::judged(const Tensor& pictures, const GateOrder& order) {
   if (!pictures.isfinite().all().item<bool>()) return {.identity = NAN, .fidelity = NAN, .copy_distance = NAN};
   std::vector<std::string> captions;
   for (const auto& prompt : asked_.prompts)
-    captions.insert(captions.end(), static_cast<std::size_t>(asked_.seeds), filled(prompt, order.candidate.class_word));
+    captions.insert(captions.end(), static_cast<std::size_t>(order.light ? 1 : asked_.seeds),
+                    filled(prompt, order.candidate.class_word));
   const auto drawn = judge_.of_pictures(pictures);
   if (!order.photos.defined()) return {.identity = NAN, .fidelity = judge_.fit(drawn, captions), .copy_distance = NAN};
   const auto photos = judge_.of_pictures(order.photos);
@@ -131,6 +138,7 @@ GateReport Gate::run(diffusion::ModelBundle& bundle, const GateOrder& order) {
   GateReport report{.verdict = decide(asked_, candidate, plain, published, order.candidate.class_word)};
   put(report.metrics, "", candidate), put(report.metrics, "_class", plain);
   if (published) put(report.metrics, "_published", *published);
+  if (order.light) report.metrics["gate_light"] = 1;
   report.metrics["gate_copy_distance"] = candidate.copy_distance;
   return report;
 }

@@ -50,6 +50,7 @@ struct GateOrder {
   const diffusion::Delta& candidate;
   const diffusion::Delta* published = nullptr;  // of the same concept; null: none, or none that this base can use
   Tensor photos;                                // (k, 3, height, width) in -1..1
+  bool light = false;                           // of a draft: one seed, and two fifths of the steps
   std::function<void()> before_step = {};       // never twice at once; throws Error{cancelled} to stop
 };
 

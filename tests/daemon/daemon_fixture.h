@@ -53,6 +53,7 @@ class DaemonTest : public testing::Test {
                   auto model = std::make_unique<FakeModel>();
                   model->before_batch = before_batch_;
                   model->before_step = before_step_;
+                  model->draft_with(draft_method_);
                   model_ = model.get();
                   return model;
                 },
@@ -113,6 +114,7 @@ class DaemonTest : public testing::Test {
   HttpLimits http_;
   std::string worker_ = CONCEPTD_FAKE_WORKER;
   std::string decoder_ = CONCEPTD_DECODE_PROGRAM;
+  std::string draft_method_;  // empty: none
   std::function<void()> before_batch_;
   std::function<void(int)> before_step_;
   FakeModel* model_ = nullptr;

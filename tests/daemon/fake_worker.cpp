@@ -66,7 +66,8 @@ WorkerResult pretend(const LearnOrder& order, const WorkerVoice& voice) {
   const bool poor = is("poor") && !order.published.starts_with("delta:");
   return {.delta = "delta:" + order.name + ":" + std::to_string(order.seed) + ":" + std::to_string(order.photos.size()),
           .settings = order.settings,
-          .metrics = "{\"loss_last\": 0.25, \"began_after\": " + std::to_string(done) + "}",
+          .metrics = "{\"loss_last\": 0.25, \"began_after\": " + std::to_string(done) +
+                     ", \"light\": " + std::to_string(order.light_gate) + "}",
           .accepted = !poor,
           .verdict_reason = poor                      ? "likeness to its photos is 0.100"
                             : order.published.empty() ? "not judged"

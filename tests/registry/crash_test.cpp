@@ -148,7 +148,7 @@ class Life {
     operation([&] { registry_->roll_back_state(3, "tester", "", Pinning::leave_free); });
     operation([&] { learn("a", "delta a5"); });
     operation([&] { registry_->remove_alias(name_of("b"), "print", "tester"); });
-    operation([&] { add("c"); });
+    operation([&] { add("c", true); });
     operation([&] { registry_->remove(name_of("c"), "tester", ""); });
     operation([&] { checkpoint(); });
     operation([&] { registry_->jobs().pause(std::nullopt, "tester", "enough"); });
@@ -199,9 +199,11 @@ class Life {
     Database database(data() / "registry.db");
     migrate(database, embedded_migrations().first(1), clock_, data() / "backups");
   }
-  void add(const std::string& name) {
+  void add(const std::string& name, bool with_draft = false) {
     const std::vector<std::string> names = registry_->names();
-    if (std::find(names.begin(), names.end(), name) == names.end()) registry_->add_concept(request_for(name));
+    AddRequest request = request_for(name);
+    if (with_draft) request.draft = Json{{"method", "quick"}};
+    if (std::find(names.begin(), names.end(), name) == names.end()) registry_->add_concept(request);
     end_jobs();
   }
   void learn(const std::string& name, const std::string& delta, Verdict verdict = Verdict::accepted) {

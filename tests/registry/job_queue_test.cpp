@@ -29,9 +29,27 @@ TEST_F(Jobs, RunInTheOrderAskedUrgentOnesFirst) {
 
 TEST_F(Jobs, OutsideTheWindowOnlyUrgentOnesAreGiven) {
   add("a");
-  EXPECT_EQ(jobs().lease_next("w", 60, true), std::nullopt);
+  EXPECT_EQ(jobs().lease_next("w", 60, {.urgent_only = true}), std::nullopt);
   const Job urgent = enqueue("a", true);
-  EXPECT_EQ(jobs().lease_next("w", 60, true)->id, urgent.id);
+  EXPECT_EQ(jobs().lease_next("w", 60, {.urgent_only = true})->id, urgent.id);
+}
+
+TEST_F(Jobs, ADraftGoesBeforeTheOtherJobsOfItsConceptAlone) {
+  add("b");
+  AddRequest request = request_for("a");
+  request.draft = Json{{"method", "quick"}};
+  const Added added = registry().add_concept(request);
+  ASSERT_TRUE(added.draft);
+  EXPECT_TRUE(added.draft->draft && added.draft->urgent);
+  EXPECT_FALSE(added.job.draft || added.job.urgent);
+  EXPECT_EQ(added.record.active_job, added.job.id);
+  EXPECT_EQ(jobs().lease_next("w", 60, {.drafts = false})->name, "b");
+  EXPECT_EQ(jobs().lease_next("w", 60, {.drafts = false}), std::nullopt) << "a waits for its draft";
+  const Job draft = *jobs().lease_next("w", 60, {.urgent_only = true, .drafts = true});
+  EXPECT_EQ(draft.id, added.draft->id);
+  EXPECT_EQ(jobs().lease_next("w", 60), std::nullopt) << "a is being learnt";
+  EXPECT_EQ(jobs().fail(draft.id, draft.fence, Code::internal, "no", true), JobState::failed) << "one attempt";
+  EXPECT_EQ(jobs().lease_next("w", 60)->id, added.job.id);
 }
 
 TEST_F(Jobs, ALeaseSaysWhoAndUntilWhenAndCountsTheAttempt) {
@@ -253,7 +271,7 @@ TEST_F(Jobs, AreNotGivenWhileLearningIsPaused) {
   ASSERT_TRUE(jobs().paused());
   EXPECT_EQ(jobs().paused()->reason, "a demonstration");
   EXPECT_EQ(jobs().paused()->until, clock_.now() + 3600s);
-  EXPECT_EQ(jobs().lease_next("w", 60, true), std::nullopt) << "not even urgent ones";
+  EXPECT_EQ(jobs().lease_next("w", 60, {.urgent_only = true}), std::nullopt) << "not even urgent ones";
   clock_.advance(3600s);
   EXPECT_FALSE(jobs().paused());
   EXPECT_EQ(jobs().lease_next("w", 60)->id, id);
