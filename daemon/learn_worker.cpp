@@ -47,7 +47,7 @@ FromWorker failure(Code code, const std::string& message, const std::string& fie
 
 // Of what it writes to itself; the mapped weights do not count. Beyond it an allocation fails, and with it the job.
 void limit_memory(std::int64_t bytes) {
-  if (bytes > 0) lower_limit(RLIMIT_DATA, static_cast<rlim_t>(bytes), "memory");
+  if (bytes > 0 && kConfinesMemory) lower_limit(RLIMIT_DATA, static_cast<rlim_t>(bytes), "memory");
 }
 
 // What comes of an order, if only why nothing does.

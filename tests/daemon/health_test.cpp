@@ -3,7 +3,6 @@
 #include <atomic>
 #include <future>
 #include <thread>
-#include <utility>
 
 #include "core/file_io.h"
 #include "registry/sqlite.h"
@@ -15,9 +14,18 @@ namespace {
 class Health : public DaemonTest {
  protected:
   Health() {
-    set_durable_step_hook([this](const DurableStep&) {
+    set_durable_step_hook([this](const DurableStep& step) {
       if (full_) throw Error(Code::unavailable, "no space is left on the device");
+      if (holds_ && (step.kind == "commit") == holds_commits_ && holds_.exchange(false)) {
+        held_.set_value();
+        go_on_.get_future().wait();
+      }
     });
+  }
+  // The next durable step waits until go_on_: a commit, or one outside every transaction.
+  void hold_the_next(bool commit) {
+    holds_commits_ = commit;
+    holds_ = true;
   }
   ~Health() override {
     full_ = false;
@@ -36,7 +44,8 @@ class Health : public DaemonTest {
     EXPECT_EQ(answer.ready, names.empty());
     return names;
   }
-  std::atomic<bool> full_ = false;
+  std::atomic<bool> full_ = false, holds_ = false, holds_commits_ = false;
+  std::promise<void> held_, go_on_;
 };
 
 TEST_F(Health, IsReadyWhenItCanServe) {
@@ -74,35 +83,23 @@ TEST_F(Health, SaysThatAnotherReleaseHasChangedTheSchema) {
 TEST_F(Health, SlowRequestsHoldUpTheirLikeAlone) {
   http_.slow_threads = http_.handler_threads = 1;
   start();
-  std::promise<void> held, go_on;
-  set_durable_step_hook([&, once = false](const DurableStep& step) mutable {
-    if (step.kind == "commit" || std::exchange(once, true)) return;  // a photo's file, outside every transaction
-    held.set_value();
-    go_on.get_future().wait();
-  });
+  hold_the_next(false);  // a photo's file
   std::thread adding([&] { client().post("concepts", api::encode(request_for("kettle-7"))); });
-  held.get_future().wait();
+  held_.get_future().wait();
   EXPECT_EQ(client().exchange("GET", "/api/v1/status", "", 10s).status, 200);
-  go_on.set_value();
+  go_on_.set_value();
   adding.join();
-  set_durable_step_hook({});
 }
 
 TEST_F(Health, LivesWhileEveryHandlerIsBusy) {
   http_.handler_threads = 1;
   start();
-  std::promise<void> held, go_on;
-  set_durable_step_hook([&, once = false](const DurableStep& step) mutable {
-    if (step.kind != "commit" || std::exchange(once, true)) return;
-    held.set_value();
-    go_on.get_future().wait();
-  });
+  hold_the_next(true);
   std::thread writer([&] { client().post("learning/pause", Json::object()); });
-  held.get_future().wait();
+  held_.get_future().wait();
   EXPECT_EQ(client().exchange("GET", "/healthz", "", 10s).status, 200);
-  go_on.set_value();
+  go_on_.set_value();
   writer.join();
-  set_durable_step_hook({});
 }
 
 TEST_F(Health, CountsWhatIsRefusedAtTheDoor) {

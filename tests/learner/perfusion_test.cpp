@@ -1,7 +1,10 @@
 // Goal: Perfusion is what its specification says, on the real base. Method: short runs, looked at from outside.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "diffusion/delta.h"
+#include "diffusion/edits/apply_edits.h"
 #include "diffusion/prompt.h"
 #include "diffusion/text_to_image.h"
 #include "diffusion/token_covariance.h"
@@ -68,6 +71,57 @@ TEST(Perfusion, TargetInputIsARunningMeanOfTheWordsEncodings) {  // i* <- m i* +
   const auto expected = .25 * encoded.mean(0) + .75 * encoded[0];
   EXPECT_TRUE(torch::allclose(learned.delta.tensors.at(diffusion::kInputTensor), expected, 1e-4, 1e-5));
   EXPECT_FALSE(torch::allclose(expected, encoded.mean(0), 1e-3, 1e-4));
+}
+
+// A10-12: i*_n = m^n i*_0 + (1 - m) sum m^(n-1-j) e_j, of a word that never moves.
+TEST(Perfusion, TargetInputOfManyStepsIsTheSumThatTheSpecificationWrites) {
+  const auto learned = learn("perfusion", {{"steps", 3},
+                                           {"batch", 1},
+                                           {"momentum", .25},
+                                           {"word_rate", 0},
+                                           {"value_rate", 0},
+                                           {"shared_rate", 0},
+                                           {"preview_every", 0}});
+  auto& base = embedded_base();
+  const auto prompts = fill_templates(base, templates_for(base), learned.delta.class_word);
+  diffusion::Adaptation frozen;
+  torch::NoGradGuard guard;
+  const auto encoded = at_position(base.text_encoder(prompts.class_ids, frozen).last_hidden_state, prompts.position);
+  ASSERT_EQ(encoded.size(0), 2);
+  auto expected = std::pow(.25, 3) * encoded.mean(0);
+  for (int step = 0; step < 3; ++step)  // of one row, which says a place every other time: that reads as "a {}" does
+    expected = expected + .75 * std::pow(.25, 2 - step) * encoded[step % 2];
+  EXPECT_TRUE(torch::allclose(learned.delta.tensors.at(diffusion::kInputTensor), expected, 1e-4, 1e-5));
+}
+
+// A10-13, A10-14, on the real base: the class word's own row reads as the class word, and an edit that is aimed at that
+// encoding and yields what the layer yields is the gate times the base there.
+TEST(Perfusion, BeginsAsTheClassWordTimesItsGate) {
+  auto& base = embedded_base();
+  torch::NoGradGuard guard;
+  const auto plain = diffusion::prepare_prompt(base, "a mug on the beach");
+  const auto word = word_of("mug", "mug");
+  const auto covariance = diffusion::TokenCovariance::of(base);
+  const auto delta_base = diffusion::DeltaBase::of(base, &covariance);
+  const auto edits = std::make_shared<const diffusion::EditSet>(diffusion::delta_edits(word, delta_base));
+  const auto own = diffusion::prepare_prompt(base, "a <thing-1> on the beach", edits);
+  EXPECT_TRUE(torch::equal(plain.context, own.context));
+
+  const auto at = own.positions.at("<thing-1>").back();
+  const auto input = own.context[at].clone();
+  for (const auto& item : base.unet->named_modules("", false)) {
+    auto* linear = dynamic_cast<diffusion::AdaptedLinearImpl*>(item.value().get());
+    if (!linear || !item.key().ends_with(".attn2.to_v")) continue;
+    const auto weight = linear->matrix().to(torch::kFloat);
+    const diffusion::RankOne edit{.input = input,
+                                  .key = covariance.key_of(input),
+                                  .output = torch::mv(weight, input),
+                                  .bias = .75,
+                                  .temperature = .1};
+    const auto x = own.context.unsqueeze(0), y = torch::matmul(x, weight.t());
+    const auto edited = diffusion::apply_edits({&edit, 1}, weight, x, y);
+    EXPECT_TRUE(torch::allclose(edited[0][at], .92414182 * y[0][at], 1e-4, 1e-5)) << item.key();
+  }
 }
 
 TEST(Perfusion, TakesTheBytesThatItsArithmeticSays) {  // 2 c + 2 sum of widths, A5
