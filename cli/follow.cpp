@@ -132,11 +132,11 @@ int report_end(const Context& context, const Followed& followed) {
     return 0;
   }
   if (job.state == "cancelled") {
-    context.err << title << " was cancelled; nothing was published.\n";
+    context.err << title << " was cancelled; what was published stays.\n";
     return kExitJobFailed;
   }
   context.err << title << " failed after " << count_of(job.attempts, "attempt") << ": " << printable(job.error_message)
-              << "\nNothing was published. Try again with: conceptctl learn " << name << "\n";
+              << "\nWhat was published stays. Try again with: conceptctl learn " << name << "\n";
   return kExitJobFailed;
 }
 

@@ -21,7 +21,7 @@ struct HttpLimits {
   int connections_max = 256;
   int connections_per_peer_max = 64;
   int handler_threads = 4;
-  int slow_threads = 2;
+  int slow_threads = 4;
   std::size_t header_bytes_max = 8192;
   // Of all bodies that are under way together; those of a megabyte and less are not counted.
   std::size_t bodies_bytes_max = 512u << 20;

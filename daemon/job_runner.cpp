@@ -89,7 +89,10 @@ LearnOrder order_for(registry::Registry& registry, const Model& model, const Job
                    .gate = runner.gate,
                    .light_gate = job.draft};
   const auto* live = entry_of(head, job.name);
-  if (live && live->base_fingerprint == order.base_fingerprint) order.published = readable(registry, *live, job);
+  if (live && live->base_fingerprint == order.base_fingerprint) {
+    order.published = readable(registry, *live, job);
+    order.published_is_draft = registry.version(registry::ConceptName::parse(job.name), live->version).draft;
+  }
   for (const registry::Photo& photo : record.photos) order.photos.push_back(registry.photo(photo.digest));
   return order;
 }

@@ -1,6 +1,6 @@
-// Runs the jobs of the registry's queue, one at a time, each in a child process of its own. A worker that crashes, is
-// killed or falls silent costs its job an attempt and nobody else anything. What it learnt is loaded before it is
-// published, so what cannot be used is never served.
+// Runs the jobs of the registry's queue, one at a time and drafts beside them, each in a child process of its own. A
+// worker that crashes, is killed or falls silent costs its job an attempt and nobody else anything. What it learnt is
+// loaded before it is published, so what cannot be used is never served.
 #pragma once
 #include <chrono>
 #include <condition_variable>
@@ -91,6 +91,9 @@ class JobRunner {
 class JobRunners {
  public:
   JobRunners(registry::Registry& registry, const Model& model, LiveStates& live, const RunnerSettings& settings);
+  ~JobRunners() { stop(); }
+  JobRunners(const JobRunners&) = delete;
+  JobRunners& operator=(const JobRunners&) = delete;
   void start();
   void stop();
   // As JobRunner, of whichever has the job.

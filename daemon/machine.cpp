@@ -5,6 +5,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -18,7 +19,17 @@ std::int64_t disk_free_bytes(const std::filesystem::path& folder) {
   return error ? -1 : static_cast<std::int64_t>(space.available);
 }
 
-std::int64_t memory_bytes() { return std::int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGESIZE); }
+std::int64_t memory_bytes() {
+  std::int64_t bytes = std::int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGESIZE);
+  std::string group;
+  std::ifstream in("/proc/self/cgroup");  // "0::/system.slice/conceptd.service"
+  std::getline(in, group);
+  for (const std::string& folder : {std::string(), group.starts_with("0::") ? group.substr(3) : std::string()}) {
+    std::int64_t limit = 0;  // "max" is no number
+    if (std::ifstream("/sys/fs/cgroup" + folder + "/memory.max") >> limit && limit > 0) bytes = std::min(bytes, limit);
+  }
+  return bytes;
+}
 
 ProcessUse process_use() {
   ProcessUse use;

@@ -7,7 +7,7 @@
 namespace conceptd::daemon {
 
 std::int64_t disk_free_bytes(const std::filesystem::path& folder);  // -1: not known
-std::int64_t memory_bytes();                                        // RAM of the machine
+std::int64_t memory_bytes();  // RAM of the machine, or what its control group (v2) may have of it, if that is less
 struct ProcessUse {
   double cpu_seconds = 0;  // user and system
   std::int64_t resident_bytes = 0;

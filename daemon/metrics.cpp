@@ -132,18 +132,6 @@ std::string Metrics::text(const Services& services) const {
   return prometheus::TextSerializer().Serialize(all);
 }
 
-namespace {
-
-Check schema_check(const registry::Registry& registry) {
-  try {
-    return {.name = "schema", .message = "the database is at " + registry.schema()};
-  } catch (const Error& error) {
-    return {.name = "schema", .ok = false, .message = error.what()};
-  }
-}
-
-}  // namespace
-
 std::vector<Check> readiness(const Services& services) {
   const auto live = services.live.now();
   std::string unusable;
@@ -151,7 +139,7 @@ std::vector<Check> readiness(const Services& services) {
     if (!item.problem.empty()) unusable += (unusable.empty() ? "" : ", ") + name;
   const std::int64_t left = disk_free_bytes(services.config.data_dir);
   const std::int64_t floor = std::int64_t{services.config.disk_floor_mb} << 20;
-  return {schema_check(services.registry),
+  return {{.name = "schema", .message = "the database is at " + services.registry.schema()},
           {.name = "base", .message = services.model.facts().name + " is loaded"},
           {.name = "state",
            .ok = unusable.empty(),

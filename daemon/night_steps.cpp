@@ -129,7 +129,7 @@ void Nights::consolidate(const Night& night, Step& step) {
     step.message = "fewer than two concepts";
     return;
   }
-  if (const auto head = registry_.head(); head->consolidated && head->entries == next.entries) {
+  if (registry_.is_consolidated(next)) {
     step.message = "what is published has one already";
     return;
   }
@@ -181,7 +181,7 @@ void Nights::publish(const Night& night, Step& step) {
   step.detail = {{"state", done.state->id},
                  {"moved", done.moved},
                  {"concepts", concepts},
-                 {"consolidated", done.moved && done.state->consolidated.has_value()}};
+                 {"consolidated", done.moved && consolidated && done.state->consolidated == consolidated->delta}};
   step.message =
       done.moved ? "state " + std::to_string(done.state->id) + ": " + std::to_string(counts["published"]) + " published"
                  : "nothing to publish";

@@ -76,6 +76,7 @@ HttpResponse cancel_job(const Services& services, const HttpRequest& request, co
   require_own(request.caller, jobs.get(number_of(id, "id")).requested_by, "job " + id);
   const registry::Job job = jobs.cancel(number_of(id, "id"), request.actor);
   services.runner.note_cancelled(job.id);
+  services.runner.wake();  // another may have waited for it
   return json_response(api::encode(api::JobAnswer{.job = job_info(services, job)}));
 }
 

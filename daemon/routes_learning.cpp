@@ -75,7 +75,8 @@ HttpResponse planned(const Services& services, const registry::AddRequest& addin
                                .method = settings.method,
                                .steps = wanted.steps,
                                .seed = wanted.seed,
-                               .settings = wanted.settings},
+                               .settings = wanted.settings,
+                               .draft = adding.draft.has_value()},
                       .warnings = std::move(warnings)};
   for (const api::MethodInfo& method : methods_of(services))
     if (method.name == settings.method) answer.plan.typical_seconds = method.typical_seconds;

@@ -31,8 +31,8 @@ api::CountsInfo counted(const registry::Counts& counts) {
 
 std::vector<api::MethodInfo> methods_of(const Services& services) {
   const ModelFacts& facts = services.model.facts();
-  const auto jobs =
-      services.registry.jobs().list({.state = registry::JobState::done, .kind = registry::JobKind::learn, .limit = 50});
+  const auto jobs = services.registry.jobs().list(
+      {.state = registry::JobState::done, .kind = registry::JobKind::learn, .limit = 100});
   std::vector<api::MethodInfo> methods;
   for (const std::string& name : facts.methods) {
     api::MethodInfo method{.name = name};
@@ -41,7 +41,7 @@ std::vector<api::MethodInfo> methods_of(const Services& services) {
     int counted = 0;
     for (const registry::Job& job : jobs) {
       if (counted == kJobsAveraged) break;
-      if (learn_settings(job).method != name || !job.started_at || !job.finished_at) continue;
+      if (job.draft || learn_settings(job).method != name || !job.started_at || !job.finished_at) continue;
       seconds += std::chrono::duration<double>(*job.finished_at - *job.started_at).count();
       ++counted;
     }
@@ -99,8 +99,8 @@ HttpResponse show_status(const Services& services) {
   status.paused = pause_now(services);
   status.window = window_now(services);
   if (const auto nights = services.registry.nights().list(1); !nights.empty()) status.night = to_api(nights.front());
-  const auto running = services.registry.jobs().list({.state = registry::JobState::running, .limit = 1});
-  if (!running.empty()) status.running_job = job_info(services, running.front());
+  for (const registry::Job& job : services.registry.jobs().list({.state = registry::JobState::running, .limit = 2}))
+    if (!status.running_job || !job.draft) status.running_job = job_info(services, job);
   for (const auto& [name, item] : live->concepts)
     if (!item.problem.empty()) status.warnings.push_back(name + " cannot be used: " + item.problem);
   if (!confines_system_calls()) status.warnings.push_back("photos are decoded " + std::string(confinement()));

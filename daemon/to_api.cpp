@@ -11,9 +11,8 @@ std::optional<std::string> iso(const std::optional<TimePoint>& time) {
 
 std::string status_of(const registry::ConceptRecord& record, const LiveConcept* live,
                       const std::optional<registry::Version>& version, const std::optional<registry::Job>& last_job) {
-  if (live && live->problem.empty() && version && version->draft) return "draft";
   if (record.active_job && last_job) return last_job->state == registry::JobState::running ? "learning" : "queued";
-  if (live) return live->problem.empty() ? "live" : "unusable";
+  if (live) return !live->problem.empty() ? "unusable" : version && version->draft ? "draft" : "live";
   if (record.imported && record.photos.empty()) return "staged";
   if (last_job && last_job->state == registry::JobState::failed) return "failed";
   return record.newest_version > 0 ? "unpublished" : "waiting";
@@ -40,7 +39,7 @@ api::JobInfo to_api(const registry::Job& job) {
       .created_at = to_iso8601(job.created_at),
       .started_at = iso(job.started_at),
       .finished_at = iso(job.finished_at)};
-  if (job.state == registry::JobState::queued && job.deadline) info.deadline = iso(job.deadline);
+  if (job.state == registry::JobState::queued && !job.started_at) info.deadline = iso(job.deadline);
   if (job.progress.step > 0 && std::isfinite(job.progress.loss)) info.progress.loss = job.progress.loss;
   if (job.progress.step > 0 && job.progress.eta_s >= 0) info.progress.eta_s = job.progress.eta_s;
   return info;

@@ -22,6 +22,7 @@ void pass_gate(learner::Gate& gate, diffusion::ModelBundle& bundle, const LearnO
   if (!order.published.empty()) published = diffusion::parse_delta(order.published, "the published version");
   const auto report = gate.run(bundle, {.candidate = learned.delta,
                                         .published = published ? &*published : nullptr,
+                                        .published_is_draft = order.published_is_draft,
                                         .photos = photos,
                                         .light = order.light_gate,
                                         .before_step = [&] {

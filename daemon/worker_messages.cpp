@@ -51,7 +51,7 @@ void texts_of(Archive& archive, std::vector<std::string>& values) {
 
 template <typename Archive>
 void serialize(Archive& archive, LearnOrder& m) {
-  archive(m.job, m.seed, m.threads, m.memory_bytes_max, m.light_gate);
+  archive(m.job, m.seed, m.threads, m.memory_bytes_max, m.light_gate, m.published_is_draft);
   texts(archive, m.name, m.class_word, m.method, m.settings, m.base_folder, m.base_fingerprint, m.dtype, m.checkpoint,
         m.gate, m.published);
   texts_of(archive, m.photos);

@@ -27,6 +27,7 @@ struct LearnOrder {
   std::string gate = "block";         // of api::kGateModes
   bool light_gate = false;            // fewer and quicker pictures
   std::string published{};            // the delta that is live, to be measured beside; empty: none
+  bool published_is_draft = false;
 };
 
 // Draw what the gate draws of one concept, and measure it. Many may follow each other in one process.

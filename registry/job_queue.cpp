@@ -34,10 +34,13 @@ JobState give_back(Transaction& tx, const Job& job, Code code, const std::string
   return state;
 }
 
-int take_back(Transaction& tx, bool all_running, TimePoint now) {
+// drafts: those alone, or all others; empty: both.
+int take_back(Transaction& tx, bool all_running, TimePoint now, const std::optional<bool>& drafts = {}) {
   std::vector<std::int64_t> ids;
-  Statement row =
-      tx.query("SELECT id FROM job WHERE state = 'running' AND (? OR lease_until <= ?) ORDER BY id", all_running, now);
+  Statement row = tx.query(
+      "SELECT id FROM job WHERE state = 'running' AND (?1 OR lease_until <= ?2) AND (?3 IS NULL OR draft = ?3)"
+      " ORDER BY id",
+      all_running, now, drafts);
   while (row.step()) ids.push_back(row.integer(0));
   for (const std::int64_t id : ids) {
     const Job job = read_job(tx, id);
@@ -48,7 +51,11 @@ int take_back(Transaction& tx, bool all_running, TimePoint now) {
 
 void fail_the_overdue(Transaction& tx, TimePoint now) {
   std::vector<std::int64_t> ids;
-  Statement row = tx.query("SELECT id FROM job WHERE state = 'queued' AND deadline < ? ORDER BY id", now);
+  Statement row = tx.query(
+      "SELECT id FROM job j WHERE state = 'queued' AND deadline < ? AND started_at IS NULL AND (draft OR NOT EXISTS"
+      " (SELECT 1 FROM job d WHERE d.concept = j.concept AND d.draft AND d.state IN ('queued', 'running'))) ORDER BY "
+      "id",
+      now);
   while (row.step()) ids.push_back(row.integer(0));
   for (const std::int64_t id : ids)
     give_back(tx, read_job(tx, id), Code::cancelled, "its deadline passed before it could start", false, now);
@@ -88,7 +95,7 @@ std::optional<Job> JobQueue::lease_next(const std::string& worker, int lease_s, 
   Transaction tx(database_, Kind::immediate, "leasing a job");
   const TimePoint now = clock_.now();
   const TimePoint until = lease_end(now, lease_s);
-  take_back(tx, false, now);
+  take_back(tx, false, now, which.drafts);
   fail_the_overdue(tx, now);
   const std::int64_t id =
       read_pause(tx, now)
@@ -204,6 +211,18 @@ Job JobQueue::cancel(std::int64_t id, const std::string& actor, const std::strin
   const TimePoint now = clock_.now();
   finish_job(tx, id, JobState::cancelled, std::nullopt, now);
   append_audit(tx, now, actor, "cancel", job.name.empty() ? named(id) : job.name, {{"job", id}, {"reason", reason}});
+  if (!job.draft && !job.name.empty()) {  // it would be published all the same
+    Statement draft = tx.query(
+        "SELECT j.id FROM job j JOIN concept c ON c.id = j.concept"
+        " WHERE c.name = ? AND j.draft AND j.state IN ('queued', 'running')",
+        job.name);
+    std::vector<std::int64_t> drafts;
+    while (draft.step()) drafts.push_back(draft.integer(0));
+    for (const std::int64_t each : drafts) {
+      finish_job(tx, each, JobState::cancelled, std::nullopt, now);
+      append_audit(tx, now, actor, "cancel", job.name, {{"job", each}, {"reason", reason}});
+    }
+  }
   Job cancelled = read_job(tx, id);
   tx.commit();
   return cancelled;

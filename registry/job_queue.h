@@ -27,7 +27,7 @@ struct NewJob {
   bool urgent = false;
   bool draft = false;  // of a learn job: the concept's other jobs wait for it
   int attempts_max = 3;
-  std::optional<TimePoint> deadline{};  // not started after this
+  std::optional<TimePoint> deadline{};  // not begun after this, a draft that it waits for aside
 };
 
 // Which jobs somebody leases.
@@ -61,8 +61,8 @@ class JobQueue {
   Job enqueue(const NewJob& request);
 
   // The next job (urgent ones first, then the oldest), now running under a new fence; empty if there is none. It never
-  // gives two running learn jobs of one concept, nor another one while a draft of it waits. Expired leases are taken
-  // back first.
+  // gives two running learn jobs of one concept, nor another one while a draft of it waits. Expired leases of such
+  // jobs are taken back first: whoever asks holds none of them.
   std::optional<Job> lease_next(const std::string& worker, int lease_s, const LeaseOf& which = {});
 
   // For the holder of the lease. A fence that is no longer the job's: Error{conflict}; a job that somebody cancelled:
@@ -84,7 +84,8 @@ class JobQueue {
   // the daemon passes `all_running`, since no worker can have outlived it.
   int requeue_expired(bool all_running = false);
 
-  // Queued or running: cancelled at once. Cancelled already: unchanged. Done or failed: Error{conflict}.
+  // Queued or running: cancelled at once, and with a concept's own job a draft of it. Cancelled already: unchanged.
+  // Done or failed: Error{conflict}.
   Job cancel(std::int64_t id, const std::string& actor, const std::string& reason = {});
 
   // No lease until then (empty: until resume()), the audit says why. Another pause replaces the one before.

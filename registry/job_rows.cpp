@@ -47,7 +47,7 @@ Job read_row(const Statement& row) {
 }  // namespace
 
 void check_queue(Transaction& tx, int queued_max) {
-  if (tx.value("SELECT count(*) FROM job WHERE state = 'queued'") >= queued_max)
+  if (tx.value("SELECT count(*) FROM job WHERE state = 'queued' AND NOT draft") >= queued_max)
     throw Error(Code::busy, "the queue is full (" + std::to_string(queued_max) + " jobs wait); try again later");
 }
 
@@ -55,7 +55,7 @@ std::int64_t insert_job(Transaction& tx, const NewJob& request, std::optional<st
                         TimePoint now) {
   if (!request.settings.is_object()) throw Error(Code::invalid, "the settings of a job are a JSON object", "settings");
   if (request.attempts_max < 1) throw Error(Code::invalid, "a job needs at least one attempt", "attempts_max");
-  check_queue(tx, queued_max);
+  if (!request.draft) check_queue(tx, queued_max);
   tx.run(
       "INSERT INTO job (kind, concept, state, settings, requested_by, urgent, attempts_max, created_at, deadline,"
       " draft) VALUES (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?)",

@@ -82,13 +82,4 @@ MigrateReport migrate(Database& database, std::span<const Migration> known, cons
   return report;
 }
 
-std::string schema_of(Database& database, std::span<const Migration> known) {
-  const Found found = inspect(database);
-  refuse_what_we_do_not_know(found.applied, known, database.path());
-  for (const Migration& migration : known)
-    if (!found.applied.contains(migration.name))
-      throw Error(Code::corrupt, database.path().string() + " lacks migration '" + std::string(migration.name) + "'");
-  return std::string(known.back().name);
-}
-
 }  // namespace conceptd::registry

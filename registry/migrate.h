@@ -35,8 +35,4 @@ struct MigrateReport {
 MigrateReport migrate(Database& database, std::span<const Migration> known, const Clock& clock,
                       const std::filesystem::path& backups);
 
-// The newest migration of a database that has all of these and no others. Error as from migrate(), or
-// Error{corrupt} where one is missing.
-std::string schema_of(Database& database, std::span<const Migration> known);
-
 }  // namespace conceptd::registry

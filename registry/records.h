@@ -135,7 +135,9 @@ struct State {
   std::int64_t id = 0;
   std::optional<std::int64_t> parent{};
   std::map<std::string, StateEntry, std::less<>> entries{};  // by concept name
-  std::optional<Digest> consolidated{};                      // one delta for just these entries, where there is one
+  // One delta for many entries: those of the first state that has it. Which of them it still speaks for its readers
+  // see.
+  std::optional<Digest> consolidated{};
   std::string reason{};
   std::string actor{};
   TimePoint created_at{};

@@ -109,7 +109,7 @@ std::optional<std::string> Registry::verify_audit_chain() const {
   return fault_in_audit_chain(tx);
 }
 
-std::string Registry::schema() const { return schema_of(*database_, embedded_migrations()); }
+std::string Registry::schema() const { return std::string(embedded_migrations().back().name); }
 
 bool Registry::is_writable() const noexcept { return !database_->last_commit_failed(); }
 
@@ -123,7 +123,9 @@ Counts Registry::counts() const {
   counts.delta_bytes = tx.value("SELECT coalesce(sum(length(bytes)), 0) FROM delta");
   counts.states = tx.value("SELECT count(*) FROM state");
   counts.head = head_id(tx);
-  Statement row = tx.query("SELECT state, count(*) FROM job GROUP BY state");
+  Statement row = tx.query(
+      // A draft that failed is nobody's trouble: the concept's own job goes on.
+      "SELECT state, count(*) FROM job WHERE NOT (draft AND state = 'failed') GROUP BY state");
   while (row.step()) {
     const std::int64_t count = row.integer(1);
     switch (job_state_from_string(row.text(0))) {

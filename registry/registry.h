@@ -178,6 +178,8 @@ class Registry {
                                const std::string& actor);
   // A delta of many versions, until a state names it. Error{exhausted}.
   Digest keep_consolidated(const std::string& bytes);
+  // Was the head's consolidated delta made of just these entries?
+  bool is_consolidated(const State& state) const;
   // What publish_night() would publish now, and nothing written.
   State after_night(std::int64_t night) const;
 
@@ -255,8 +257,7 @@ class Registry {
   // quick.
   std::vector<std::string> verify_bucket(int first_byte) const;
   Counts counts() const;
-  // The newest migration, of a schema that is this program's; else an Error as schema_of() throws it.
-  std::string schema() const;
+  std::string schema() const;  // its newest migration, which is this program's newest: another schema is not opened
   bool is_writable() const noexcept;  // whether the last commit went through; true before the first
   // Erases the bytes that nothing reaches (upkeep.h says what does). Rows, numbers and the audit stay. Everything that
   // is kept is hashed first: Error{corrupt}, and nothing is erased, if any of it is damaged or the storage has failed
@@ -289,7 +290,7 @@ class Registry {
   std::unique_ptr<AnswerStore> answers_;  // likewise
   std::unique_ptr<NightStore> nights_;    // likewise
 
-  void take_away_leftovers();
+  void take_away_leftovers(const std::filesystem::path& wanted);  // Error if one lies just there and stays
 
   std::mutex upkeep_mutex_;  // held by a backup and by gc, so that neither sees the other half-way
   // Guarded by upkeep_mutex_: of backups that failed, where the disk did not even let them be taken away.

@@ -63,8 +63,8 @@ int copy_photos(const BlobStore& source, const fs::path& folder, const std::vect
 BackupReport Registry::back_up(const fs::path& folder, const std::string& actor) {
   const std::unique_lock upkeep(upkeep_mutex_, std::try_to_lock);
   if (!upkeep) throw Error(Code::busy, "gc or another backup is running; try again when it is done");
-  take_away_leftovers();
   const fs::path whole = fs::absolute(folder);
+  take_away_leftovers(whole);
   if (fs::exists(fs::symlink_status(whole)))
     throw Error(Code::conflict, whole.string() + " is there already; a backup never takes the place of anything",
                 "name");
@@ -98,19 +98,25 @@ BackupReport Registry::back_up(const fs::path& folder, const std::string& actor)
                   {"missing", report.missing.size()}});
     tx.commit();
   } catch (...) {
-    leftovers_.push_back(naming && !fs::exists(unfinished) ? whole : unfinished);
-    try {
-      take_away_leftovers();
-    } catch (const Error& error) {  // before the next one, then; what a restart finds is either whole or swept
-      spdlog::warn("after a backup that failed: {}", error.what());
-    }
+    std::error_code ignored;
+    leftovers_.push_back(naming && !fs::exists(unfinished, ignored) ? whole : unfinished);
+    take_away_leftovers({});
     throw;
   }
   return report;
 }
 
-void Registry::take_away_leftovers() {
-  for (; !leftovers_.empty(); leftovers_.pop_back()) remove_tree(leftovers_.back());
+void Registry::take_away_leftovers(const fs::path& wanted) {
+  std::erase_if(leftovers_, [&](const fs::path& left) {
+    try {
+      remove_tree(left);
+      return true;
+    } catch (const Error& error) {  // before the next one, then; what a restart finds is either whole or swept
+      if (left == wanted) throw;
+      spdlog::warn("what a backup that failed has left: {}", error.what());
+      return false;
+    }
+  });
 }
 
 bool Registry::remove_backup(const std::string& name, const std::string& actor) {

@@ -58,6 +58,14 @@ State Registry::after_night(std::int64_t id) const {
   return next;
 }
 
+bool Registry::is_consolidated(const State& state) const {
+  const std::shared_ptr<const State> newest = head();
+  if (!newest->consolidated) return false;
+  Transaction tx(*database_, Kind::read, "looking for what was consolidated");
+  return read_state(tx, tx.value("SELECT min(id) FROM state WHERE consolidated = ?", *newest->consolidated))->entries ==
+         state.entries;
+}
+
 Digest Registry::keep_consolidated(const std::string& bytes) {
   if (bytes.empty() || bytes.size() > limits_.delta_bytes_max)
     throw Error(Code::exhausted, "a consolidated delta of " + std::to_string(bytes.size()) + " bytes; from 1 to " +
@@ -81,7 +89,7 @@ NightPublished Registry::publish_night(std::int64_t id, const std::optional<Cons
     answer.moved = answer.state->reason == reason;
     return answer;
   }
-  State next{.entries = state->entries, .reason = reason, .actor = actor};
+  State next{.entries = state->entries, .consolidated = state->consolidated, .reason = reason, .actor = actor};
   decide(tx, *state, answer.learnt, next);
   if (consolidated && consolidated->manifest == manifest_of(next)) {
     if (tx.value("SELECT count(*) FROM delta WHERE digest = ? AND length(bytes) > 0", consolidated->delta) == 0)

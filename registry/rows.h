@@ -25,7 +25,7 @@ std::optional<ConceptRow> find_concept(Transaction& tx, std::string_view name);
 ConceptRow require_concept(Transaction& tx, std::string_view name, bool even_if_removed = false);
 std::vector<ConceptRow> read_concepts(Transaction& tx, bool with_removed);
 
-void check_queue(Transaction& tx, int queued_max);  // Error{busy} if it is full
+void check_queue(Transaction& tx, int queued_max);  // Error{busy} if it is full; drafts take no room
 std::int64_t insert_job(Transaction& tx, const NewJob& request, std::optional<std::int64_t> concept_id, int queued_max,
                         TimePoint now);
 Job read_job(Transaction& tx, std::int64_t id);  // Error{not_found}

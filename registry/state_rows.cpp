@@ -128,7 +128,7 @@ std::shared_ptr<const State> read_state(Transaction& tx, std::int64_t id) {
 std::shared_ptr<const State> insert_state_with(Transaction& tx, const State& before, const ConceptRow& owner,
                                                std::optional<int> version, const std::string& actor,
                                                const std::string& reason, TimePoint now) {
-  State next{.entries = before.entries, .reason = reason, .actor = actor};
+  State next{.entries = before.entries, .consolidated = before.consolidated, .reason = reason, .actor = actor};
   if (version)
     next.entries.insert_or_assign(owner.record.name, read_entry(tx, owner.id, *version));
   else

@@ -68,6 +68,7 @@ void print_plan(std::ostream& out, const api::Plan& plan) {
     for (const auto& [name, value] : plan.settings->values.items()) out << ", " << printable(name) << " " << value;
   out << "\ntime    "
       << (plan.typical_seconds ? "about " + human_seconds(*plan.typical_seconds) : std::string("not known yet"))
+      << (plan.draft ? ", after a draft in seconds" : "")
       << "\nphotos  " << plan.photos.size() << "\n";
   std::vector<std::vector<std::string>> rows;
   for (const api::PhotoInfo& photo : plan.photos)
@@ -115,6 +116,9 @@ int add(const Context& context, const Options& options) {
     if (draft.published.value_or(false) && !context.json)
       context.out << options.name << " version " << *draft.result_version
                   << " is a draft, and can be asked for from now on." << std::endl;
+    else if (!draft.published.value_or(false))
+      context.err << "there is no draft: " << printable(draft.refused.empty() ? draft.error_message : draft.refused)
+                  << std::endl;
   }
   return report_end(context, follow(context, queued.job.id, show));
 }

@@ -30,7 +30,7 @@ int list_jobs(const Context& context, const std::string& state) {
   }
   std::vector<std::vector<std::string>> rows{{"JOB", "KIND", "CONCEPT", "STATE", "METHOD", "ATTEMPTS", "QUEUED", ""}};
   for (const api::JobInfo& job : list.jobs)
-    rows.push_back({std::to_string(job.id), job.kind, job.name, job.state, job.method,
+    rows.push_back({std::to_string(job.id), job.kind, job.name, job.state, job.method + (job.draft ? " (draft)" : ""),
                     std::to_string(job.attempts) + "/" + std::to_string(job.attempts_max), human_time(job.created_at),
                     outcome(job)});
   print_table(context.out, rows);
@@ -42,7 +42,7 @@ int cancel_job(const Context& context, std::int64_t id) {
   if (context.json)
     context.print(answer);
   else
-    context.out << "Job " << id << " is cancelled; nothing was published.\n";
+    context.out << "Job " << id << " is cancelled; what was published stays.\n";
   return 0;
 }
 

@@ -123,6 +123,7 @@ struct Plan {
   std::optional<Settings> settings{};
   std::vector<PhotoInfo> photos{};
   std::optional<double> typical_seconds{};  // of the method's last jobs that ended well
+  bool draft = false;                       // one comes first
 };
 
 struct Planned {

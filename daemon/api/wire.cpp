@@ -91,7 +91,7 @@ CONCEPTD_WIRE(Queued) {
 CONCEPTD_WIRE(Plan) {
   field("name", v.name), field("class", v.class_word), field("method", v.method), field("steps", v.steps);
   field("seed", v.seed), field("settings", v.settings), field("photos", v.photos);
-  field("typical_seconds", v.typical_seconds);
+  field("typical_seconds", v.typical_seconds), field("draft", v.draft);
 }
 
 CONCEPTD_WIRE(Planned) { field("plan", v.plan), field("warnings", v.warnings); }

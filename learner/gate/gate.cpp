@@ -135,7 +135,8 @@ GateReport Gate::run(diffusion::ModelBundle& bundle, const GateOrder& order) {
   const auto plain = measure(bundle, order, order.candidate.class_word, nullptr);
   std::optional<GateMeasures> published;
   if (order.published) published = measure_delta(*order.published);
-  GateReport report{.verdict = decide(asked_, candidate, plain, published, order.candidate.class_word)};
+  GateReport report{.verdict = decide(asked_, candidate, plain, order.published_is_draft ? std::nullopt : published,
+                                      order.candidate.class_word)};
   put(report.metrics, "", candidate), put(report.metrics, "_class", plain);
   if (published) put(report.metrics, "_published", *published);
   if (order.light) report.metrics["gate_light"] = 1;

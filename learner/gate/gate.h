@@ -49,6 +49,7 @@ GateVerdict decide(const GateSettings& asked, const GateMeasures& candidate, con
 struct GateOrder {
   const diffusion::Delta& candidate;
   const diffusion::Delta* published = nullptr;  // of the same concept; null: none, or none that this base can use
+  bool published_is_draft = false;              // then it is measured, and the candidate need not be as good
   Tensor photos;                                // (k, 3, height, width) in -1..1
   bool light = false;                           // of a draft: one seed, and two fifths of the steps
   std::function<void()> before_step = {};       // never twice at once; throws Error{cancelled} to stop

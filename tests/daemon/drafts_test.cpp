@@ -29,7 +29,8 @@ TEST_F(Drafts, AreLearntBesideWhateverElseIsAndReplacedByWhatTheMethodLearns) {
   EXPECT_EQ(wait_for(kettle.draft->id).state, "done");
   EXPECT_EQ(job(slow.job.id).state, "running") << "nobody was in the way";
   EXPECT_EQ(job(kettle.job.id).state, "queued");
-  EXPECT_EQ(show("kettle-7").summary.status, "draft");
+  EXPECT_EQ(show("kettle-7").summary.status, "queued");
+  EXPECT_TRUE(show("kettle-7").live->draft);
   EXPECT_EQ(generate("a <kettle-7>").concepts[0].version, 1);
 
   client().post("jobs/" + std::to_string(slow.job.id) + "/cancel", Json::object());
@@ -45,6 +46,44 @@ TEST_F(Drafts, AreLearntBesideWhateverElseIsAndReplacedByWhatTheMethodLearns) {
   EXPECT_EQ(versions[1].method, "fake");
   EXPECT_EQ(versions[0].metrics["light"], 0);
   EXPECT_EQ(versions[1].metrics["light"], 1);
+}
+
+TEST_F(Drafts, AreNoBarForWhatTheMethodLearns) {
+  start();
+  const api::Queued beside = queue(request_for("beside", "other"));
+  EXPECT_EQ(wait_for(beside.job.id).state, "done");
+  EXPECT_EQ(show("beside").live->verdict_reason, "beside a draft");
+}
+
+TEST_F(Drafts, AreThereWhileNothingElseIs) {
+  start();
+  const api::Queued refused = queue(request_for("refuse", "other"));
+  EXPECT_EQ(wait_for(refused.job.id).state, "failed");
+  EXPECT_EQ(show("refuse").summary.status, "draft");
+  EXPECT_EQ(generate("a <refuse>").concepts[0].version, 1);
+}
+
+TEST_F(Drafts, GoWithTheJobThatIsCancelled) {
+  draft_method_ = "other";
+  start();
+  const api::Queued slow = queue(request_for("slow", "fake"));  // it is the draft that is slow
+  wait_until(slow.draft->id, [](const api::JobInfo& info) { return info.progress.step > 2; });
+  client().post("jobs/" + std::to_string(slow.job.id) + "/cancel", Json::object());
+  EXPECT_EQ(wait_for(slow.draft->id).state, "cancelled");
+  EXPECT_EQ(show("slow").summary.newest_version, 0);
+}
+
+TEST_F(Drafts, GoOnAfterARestart) {
+  draft_method_ = "other";
+  start();
+  const api::Queued slow = queue(request_for("slow", "fake"));
+  wait_until(slow.draft->id, [](const api::JobInfo& info) { return info.progress.step > 2; });
+  stop();
+  start();
+  wait_until(slow.draft->id, [](const api::JobInfo& info) { return info.progress.step > 2; });
+  EXPECT_EQ(job(slow.draft->id).attempts, 1);
+  client().post("jobs/" + std::to_string(slow.draft->id) + "/cancel", Json::object());
+  EXPECT_EQ(wait_for(slow.job.id).state, "done") << "it waited for the draft alone";
 }
 
 TEST_F(Drafts, DoNotWaitForTheWindow) {

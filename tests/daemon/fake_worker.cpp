@@ -69,9 +69,10 @@ WorkerResult pretend(const LearnOrder& order, const WorkerVoice& voice) {
           .metrics = "{\"loss_last\": 0.25, \"began_after\": " + std::to_string(done) +
                      ", \"light\": " + std::to_string(order.light_gate) + "}",
           .accepted = !poor,
-          .verdict_reason = poor                      ? "likeness to its photos is 0.100"
-                            : order.published.empty() ? "not judged"
-                                                      : "beside " + order.published};
+          .verdict_reason = poor                       ? "likeness to its photos is 0.100"
+                            : order.published.empty()  ? "not judged"
+                            : order.published_is_draft ? "beside a draft"
+                                                       : "beside " + order.published};
 }
 
 bool is_there(const std::string& what) {

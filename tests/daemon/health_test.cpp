@@ -5,7 +5,6 @@
 #include <thread>
 
 #include "core/file_io.h"
-#include "registry/sqlite.h"
 #include "tests/daemon/daemon_fixture.h"
 
 namespace conceptd::daemon::test {
@@ -66,17 +65,6 @@ TEST_F(Health, SaysWhatIsMissingUntilItIsThereAgain) {
   full_ = false;
   client().post("learning/pause", Json::object());
   EXPECT_THAT(failing(), testing::ElementsAre("disk"));
-}
-
-TEST_F(Health, SaysThatAnotherReleaseHasChangedTheSchema) {
-  start();
-  {
-    registry::Database database(config_.data_dir / "registry.db");
-    registry::Transaction tx(database, registry::Transaction::Kind::immediate, "a newer release");
-    tx.run("INSERT INTO migration (name, digest, applied_at) VALUES ('9999_later', 'x', 0)");
-    tx.commit();
-  }
-  EXPECT_THAT(failing(), testing::ElementsAre("schema"));
 }
 
 // What decodes thirty photos holds up others of its kind, and nobody who reads or draws.

@@ -295,12 +295,15 @@ TEST_F(Nightly, PublishesAConsolidatedDeltaThatItsGateAccepts) {
   EXPECT_NE(draw({.consolidated = false}).images[0].png.data, draw({}).images[0].png.data);
   EXPECT_EQ(step(hold(), "consolidate").message, "what is published has one already");
   EXPECT_EQ(wait_for(add("c")).published, true);
-  EXPECT_FALSE(generate("a <a> and a <b>").consolidated) << "what is published is another map by now";
+  EXPECT_TRUE(generate("a <a> and a <b>").consolidated) << "it still speaks for these two";
+  EXPECT_FALSE(generate("a <a> and a <c>").consolidated) << "of c it knows nothing";
   plant("refuse-all");
   const api::NightInfo refusing = hold();
   EXPECT_EQ(step(refusing, "consolidate").message, "refused: a lost too much");
-  EXPECT_TRUE(report(refusing.id).at("consolidated").is_null());
+  EXPECT_EQ(report(refusing.id).at("consolidated"), *drawn.consolidated) << "that of the night before";
   EXPECT_EQ(refusing.state, "done") << "the gate did its work";
+  EXPECT_EQ(learn_again("b", 2).published, true);
+  EXPECT_FALSE(generate("a <a> and a <b>").consolidated) << "a member that is live no more taints it";
 }
 
 TEST_F(Nightly, KeepsTheRegistryWell) {

@@ -52,6 +52,29 @@ TEST_F(Jobs, ADraftGoesBeforeTheOtherJobsOfItsConceptAlone) {
   EXPECT_EQ(jobs().lease_next("w", 60)->id, added.job.id);
 }
 
+TEST_F(Jobs, ADraftNeitherTakesRoomNorIsTakenBackByWhoeverRunsTheOthers) {
+  AddRequest request = request_for("a");
+  request.draft = Json{{"method", "quick"}};
+  registry().add_concept(request);
+  const Job draft = *jobs().lease_next("drafts", 60, {.drafts = true});
+  clock_.advance(61s);
+  EXPECT_EQ(jobs().lease_next("others", 60, {.drafts = false}), std::nullopt);
+  jobs().heartbeat(draft.id, draft.fence, {}, 60);  // still its holder's
+  jobs().cancel(2, "tester");
+  EXPECT_EQ(jobs().get(draft.id).state, JobState::cancelled) << "with the job that it goes before";
+}
+
+TEST_F(Jobs, WhatHasBegunHasMetItsDeadline) {
+  NewJob request{.name = add("a").record.name};
+  jobs().cancel(1, "tester");
+  request.deadline = clock_.now() + 1h;
+  const Job job = jobs().enqueue(request);
+  const Job leased = *jobs().lease_next("w", 60);
+  jobs().release(leased.id, leased.fence);  // the window closes
+  clock_.advance(2h);
+  EXPECT_EQ(jobs().lease_next("w", 60)->id, job.id);
+}
+
 TEST_F(Jobs, ALeaseSaysWhoAndUntilWhenAndCountsTheAttempt) {
   add("a");
   const Job job = *jobs().lease_next("worker-9", 60);

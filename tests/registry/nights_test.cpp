@@ -167,9 +167,14 @@ TEST_F(Nights, AConsolidatedDeltaIsKeptWithJustItsMap) {
 
   const Night second = begin("2026-11-24");
   learn_for(second.id, "a", "delta a2", Verdict::accepted, 1);
-  EXPECT_FALSE(registry().publish_night(second.id, all, "conceptd").state->consolidated)
-      << "it was made of another map";
+  EXPECT_TRUE(registry().is_consolidated(*registry().head()));
+  const Consolidated other{.delta = registry().keep_consolidated("delta of others"), .manifest = all.manifest};
+  EXPECT_EQ(registry().publish_night(second.id, other, "conceptd").state->consolidated, all.delta)
+      << "the new one was made of another map, and the old one may still speak for others";
+  EXPECT_FALSE(registry().is_consolidated(*registry().head())) << "not of this state";
   end(second.id);
+  registry().roll_back(name_of("a"), 1, "tester", "");
+  EXPECT_TRUE(registry().is_consolidated(*registry().head())) << "of the same entries as then";
 }
 
 TEST_F(Nights, KeepFromGcWhatTheyMayPublish) {
