@@ -38,6 +38,16 @@ void texts(Archive& archive, Texts&... values) {
   (text(archive, values), ...);
 }
 
+// A byte that is neither 0 nor 1 is no bool, and may not even be looked at as one.
+template <typename Archive>
+void flag(Archive& archive, bool& value) {
+  std::uint8_t byte = 0;
+  if constexpr (!Archive::is_loading::value) byte = value ? 1 : 0;
+  archive(byte);
+  if (byte > 1) throw Error(Code::corrupt, "a flag is " + std::to_string(byte));
+  if constexpr (Archive::is_loading::value) value = byte == 1;
+}
+
 template <typename Archive>
 void texts_of(Archive& archive, std::vector<std::string>& values) {
   std::uint64_t count = values.size();
@@ -51,7 +61,8 @@ void texts_of(Archive& archive, std::vector<std::string>& values) {
 
 template <typename Archive>
 void serialize(Archive& archive, LearnOrder& m) {
-  archive(m.job, m.seed, m.threads, m.memory_bytes_max, m.light_gate, m.published_is_draft);
+  archive(m.job, m.seed, m.threads, m.memory_bytes_max);
+  flag(archive, m.light_gate), flag(archive, m.published_is_draft);
   texts(archive, m.name, m.class_word, m.method, m.settings, m.base_folder, m.base_fingerprint, m.dtype, m.checkpoint,
         m.gate, m.published);
   texts_of(archive, m.photos);
@@ -107,13 +118,13 @@ void serialize(Archive& archive, WorkerCheckpoint& m) {
 
 template <typename Archive>
 void serialize(Archive& archive, WorkerResult& m) {
-  archive(m.accepted);
+  flag(archive, m.accepted);
   texts(archive, m.delta, m.settings, m.metrics, m.verdict_reason);
 }
 
 template <typename Archive>
 void serialize(Archive& archive, WorkerFailure& m) {
-  archive(m.hopeless);
+  flag(archive, m.hopeless);
   texts(archive, m.code, m.message, m.field);
 }
 

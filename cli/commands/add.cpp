@@ -68,8 +68,7 @@ void print_plan(std::ostream& out, const api::Plan& plan) {
     for (const auto& [name, value] : plan.settings->values.items()) out << ", " << printable(name) << " " << value;
   out << "\ntime    "
       << (plan.typical_seconds ? "about " + human_seconds(*plan.typical_seconds) : std::string("not known yet"))
-      << (plan.draft ? ", after a draft in seconds" : "")
-      << "\nphotos  " << plan.photos.size() << "\n";
+      << (plan.draft ? ", after a draft in seconds" : "") << "\nphotos  " << plan.photos.size() << "\n";
   std::vector<std::vector<std::string>> rows;
   for (const api::PhotoInfo& photo : plan.photos)
     rows.push_back({printable(photo.name), std::to_string(photo.width) + "x" + std::to_string(photo.height),

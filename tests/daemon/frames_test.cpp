@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "daemon/worker_messages.h"
@@ -101,6 +102,15 @@ TEST(WorkerMessages, DamagedOnesAreRefused) {
   for (std::size_t cut = 0; cut < whole.size(); ++cut)
     EXPECT_ERROR(unpack_from_worker(whole.substr(0, cut)), Code::corrupt, "does not add up");
   EXPECT_ERROR(unpack_from_worker(std::string(40, '\xff')), Code::corrupt, "does not add up");
+}
+
+TEST(WorkerMessages, FlagsAreNoughtOrOne) {
+  const std::string yes = pack(FromWorker(WorkerResult{.accepted = true}));
+  const std::string no = pack(FromWorker(WorkerResult{.accepted = false}));
+  ASSERT_EQ(yes.size(), no.size());
+  std::string bent = yes;
+  bent[static_cast<std::size_t>(std::mismatch(yes.begin(), yes.end(), no.begin()).first - yes.begin())] = '\x10';
+  EXPECT_ERROR(unpack_from_worker(bent), Code::corrupt, "a flag is 16");
 }
 
 TEST(WorkerMessages, ClaimsAreNotBelievedBeforeTheBytesAreThere) {
