@@ -82,7 +82,7 @@ class Programs : public testing::Test {
   void start() {
     const std::string data = (folder_ / "data").string(), config = (folder_ / "conceptd.toml").string();
     const std::string base = base_folder().string();
-    test::plant(config, "[learn]\ngate = \"" + gate_ + "\"\n");
+    test::plant(config, "[learn]\ngate = \"" + gate_ + "\"\ndraft = " + (drafts_ ? "true" : "false") + "\n");
     const char* arguments[] = {"conceptd",   "--config", config.c_str(), "--data-dir",
                                data.c_str(), "--base",   base.c_str(),   nullptr};
     ASSERT_EQ(::posix_spawn(&pid_, CONCEPTD_PROGRAM, nullptr, nullptr, const_cast<char**>(arguments), environ), 0);
@@ -112,6 +112,7 @@ class Programs : public testing::Test {
 
   test::TempFolder folder_;
   std::string gate_ = "off";
+  bool drafts_ = false;
   pid_t pid_ = -1;
 };
 
@@ -210,6 +211,24 @@ TEST_F(Programs, TheGateKeepsFromBeingPublishedWhatHasLearntNothing) {
   EXPECT_TRUE(warned["live"]);
   EXPECT_THAT(warned["verdict_reason"].get<std::string>(), HasSubstr("learn.gate is warn"));
   EXPECT_TRUE(warned["metrics"].contains("gate_identity_published")) << "measured beside what was live";
+}
+
+TEST_F(Programs, ADraftComesFirstAndGivesWay) {
+  if (!fs::exists(base_folder().parent_path() / (base_folder().filename().string() + "-encoder")))
+    GTEST_SKIP() << "the base has no encoder beside it";
+  stop();
+  drafts_ = true;
+  start();
+  const Ran add = ctl("add thing-1 " + photos() + " --class mug --method textual_inversion --steps 2 --wait");
+  ASSERT_EQ(add.status, 0) << add.out;
+  EXPECT_THAT(add.out, HasSubstr("thing-1 version 1 is a draft"));
+  EXPECT_THAT(add.out, HasSubstr("thing-1 version 2 is learnt"));
+  const Json versions = Json::parse(ctl("history thing-1 --json").out)["versions"];
+  ASSERT_EQ(versions.size(), 2u);
+  EXPECT_EQ(versions[1]["method"], "tuning_encoder");
+  EXPECT_TRUE(versions[1]["draft"]);
+  EXPECT_TRUE(versions[0]["live"]);
+  EXPECT_NE(pixels(made("draft.png", "a <thing-1@1>")), pixels(made("plain.png", "a mug")));
 }
 
 TEST_F(Programs, ANightDrawsTheSameBytesAgain) {
