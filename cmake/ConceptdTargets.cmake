@@ -13,7 +13,7 @@ if(CONCEPTD_SANITIZE)
   target_compile_options(conceptd_flags INTERFACE -fsanitize=${CONCEPTD_SANITIZE} -fno-omit-frame-pointer)
   target_link_options(conceptd_flags INTERFACE -fsanitize=${CONCEPTD_SANITIZE})
   # GCC 12 sees uninitialised members in std::regex when it instruments it.
-  target_compile_options(conceptd_flags INTERFACE -Wno-maybe-uninitialized)
+  target_compile_options(conceptd_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   if(CONCEPTD_SANITIZE MATCHES "undefined")
     # It looks at memory through a pipe; the decoder has no descriptor left for one, and all looks invalid there.
     target_compile_options(conceptd_flags INTERFACE -fno-sanitize=vptr)
