@@ -122,6 +122,15 @@ constexpr Endpoint kEndpoints[] = {
     {"POST", "tokens/{}/revoke", Role::admin, [](S s, R r, Id id) { return revoke_token(s, r, id); }},
 };
 
+// Null: there is none.
+const Endpoint* endpoint_of(const std::string& method, const std::string& path) {
+  if (!path.starts_with(kPrefix)) return nullptr;
+  const std::string pattern = target_of(std::string_view(path).substr(kPrefix.size())).pattern;
+  for (const Endpoint& endpoint : kEndpoints)
+    if (endpoint.pattern == pattern && endpoint.method == method) return &endpoint;
+  return nullptr;
+}
+
 // Whether the answer is kept for a request that comes again. Not of what changes nothing, nor of what holds a secret.
 bool is_kept(const Endpoint& endpoint) {
   constexpr std::string_view kAnsweredAnew[] = {
@@ -199,21 +208,15 @@ Json body_of(const HttpRequest& request) {
 
 RouteNeeds Routes::needs(const std::string& method, const std::string& path) {
   RouteNeeds needs{.open = path == "/healthz", .role = Role::viewer, .body_bytes_max = api::kBodyBytesMax};
-  if (!path.starts_with(kPrefix)) return needs;
-  const std::string pattern = target_of(std::string_view(path).substr(kPrefix.size())).pattern;
-  for (const Endpoint& endpoint : kEndpoints)
-    if (endpoint.pattern == pattern && endpoint.method == method)
-      needs.role = endpoint.role, needs.body_bytes_max = endpoint.body_bytes_max;
+  if (const Endpoint* endpoint = endpoint_of(method, path))
+    needs.role = endpoint->role, needs.body_bytes_max = endpoint->body_bytes_max;
   return needs;
 }
 
 Lane Routes::lane(const std::string& method, const std::string& path) {
   if (path == "/healthz") return Lane::at_once;
-  if (!path.starts_with(kPrefix)) return Lane::quick;
-  const std::string pattern = target_of(std::string_view(path).substr(kPrefix.size())).pattern;
-  for (const Endpoint& endpoint : kEndpoints)
-    if (endpoint.pattern == pattern && endpoint.method == method) return endpoint.lane;
-  return Lane::quick;
+  const Endpoint* endpoint = endpoint_of(method, path);
+  return endpoint ? endpoint->lane : Lane::quick;
 }
 
 std::vector<Routes::Listed> Routes::all() {

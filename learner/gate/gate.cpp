@@ -17,9 +17,11 @@ namespace {
 
 constexpr double kLightSteps = .4;
 
+int64_t seeds_of(const GateSettings& asked, const GateOrder& order) { return order.light ? 1 : asked.seeds; }
+
 ProbePlan plan_of(const GateSettings& asked, const GateOrder& order, std::uint64_t first_seed = 1) {
   return {.prompts = asked.prompts,
-          .seeds = order.light ? 1 : asked.seeds,
+          .seeds = seeds_of(asked, order),
           .first_seed = first_seed,
           .steps_share = order.light ? kLightSteps : 1,
           .before_step = order.before_step};
@@ -100,7 +102,7 @@ GateMeasures Gate::judged(const Tensor& pictures, const GateOrder& order) {
   if (!pictures.isfinite().all().item<bool>()) return {.identity = NAN, .fidelity = NAN, .copy_distance = NAN};
   std::vector<std::string> captions;
   for (const auto& prompt : asked_.prompts)
-    captions.insert(captions.end(), static_cast<std::size_t>(order.light ? 1 : asked_.seeds),
+    captions.insert(captions.end(), static_cast<std::size_t>(seeds_of(asked_, order)),
                     filled(prompt, order.candidate.class_word));
   const auto drawn = judge_.of_pictures(pictures);
   if (!order.photos.defined()) return {.identity = NAN, .fidelity = judge_.fit(drawn, captions), .copy_distance = NAN};

@@ -22,6 +22,15 @@ Learned learn(const std::string& method, nlohmann::json settings, std::size_t he
 }
 const nlohmann::json kShort{{"steps", 6}, {"batch", 4}, {"preview_every", 0}};
 
+// (t, c): what the frozen text encoder makes of the class word in each of the t templates.
+torch::Tensor class_encodings(const std::string& class_word) {
+  auto& base = embedded_base();
+  const auto prompts = fill_templates(base, templates_for(base), class_word);
+  diffusion::Adaptation frozen;
+  torch::NoGradGuard guard;
+  return at_position(base.text_encoder(prompts.class_ids, frozen).last_hidden_state, prompts.position);
+}
+
 TEST(Perfusion, LeavesEveryByteOfTheBaseAlone) {
   const auto before = embedded_base().parameter_digest();
   const auto learned = learn("perfusion", kShort);
@@ -42,11 +51,8 @@ TEST(Perfusion, GivesTheSameDeltaForTheSameSeed) {
 TEST(Perfusion, LocksKeysToTheClassWord) {  // o*_K = W_K e_sup, never optimised
   const auto learned = learn("perfusion", kShort);
   auto& base = embedded_base();
-  const auto prompts = fill_templates(base, templates_for(base), learned.delta.class_word);
-  diffusion::Adaptation frozen;
   torch::NoGradGuard guard;
-  const auto superclass =
-      at_position(base.text_encoder(prompts.class_ids, frozen).last_hidden_state, prompts.position).mean(0);
+  const auto superclass = class_encodings(learned.delta.class_word).mean(0);
   int sites = 0;
   for (const auto& item : base.unet->named_modules("", false)) {
     auto* linear = dynamic_cast<diffusion::AdaptedLinearImpl*>(item.value().get());
@@ -61,12 +67,8 @@ TEST(Perfusion, LocksKeysToTheClassWord) {  // o*_K = W_K e_sup, never optimised
 
 TEST(Perfusion, TargetInputIsARunningMeanOfTheWordsEncodings) {  // i* <- m i* + (1 - m) mean E[pos], once a step
   const auto learned = learn("perfusion", {{"steps", 1}, {"batch", 1}, {"momentum", .25}, {"preview_every", 0}});
-  auto& base = embedded_base();
-  const auto prompts = fill_templates(base, templates_for(base), learned.delta.class_word);
-  diffusion::Adaptation frozen;
-  torch::NoGradGuard guard;
   // Before the first step the word is the class word, so both terms are encodings of the class word.
-  const auto encoded = at_position(base.text_encoder(prompts.class_ids, frozen).last_hidden_state, prompts.position);
+  const auto encoded = class_encodings(learned.delta.class_word);
   ASSERT_GT(encoded.size(0), 1);
   const auto expected = .25 * encoded.mean(0) + .75 * encoded[0];
   EXPECT_TRUE(torch::allclose(learned.delta.tensors.at(diffusion::kInputTensor), expected, 1e-4, 1e-5));
@@ -82,11 +84,7 @@ TEST(Perfusion, TargetInputOfManyStepsIsTheSumThatTheSpecificationWrites) {
                                            {"value_rate", 0},
                                            {"shared_rate", 0},
                                            {"preview_every", 0}});
-  auto& base = embedded_base();
-  const auto prompts = fill_templates(base, templates_for(base), learned.delta.class_word);
-  diffusion::Adaptation frozen;
-  torch::NoGradGuard guard;
-  const auto encoded = at_position(base.text_encoder(prompts.class_ids, frozen).last_hidden_state, prompts.position);
+  const auto encoded = class_encodings(learned.delta.class_word);
   ASSERT_EQ(encoded.size(0), 2);
   auto expected = std::pow(.25, 3) * encoded.mean(0);
   for (int step = 0; step < 3; ++step)  // of one row, which says a place every other time: that reads as "a {}" does

@@ -41,7 +41,6 @@ int stride_over(int steps) {
   const char* said = std::getenv("CONCEPTD_LONG_TESTS");
   return std::max(1, said ? std::atoi(said) : steps / kSample);
 }
-fs::path fast_disk() { return fs::is_directory("/dev/shm") ? "/dev/shm" : fs::temp_directory_path(); }
 
 // What a reader can see of a registry. With its erasures or without: a gc that refuses after a failure is right.
 std::string seen(Registry& registry, bool erasures) {

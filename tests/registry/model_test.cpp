@@ -73,10 +73,7 @@ using Outcome = std::optional<Model>;
 
 class Life {
  public:
-  explicit Life(unsigned seed)
-      : random_(seed), folder_(fs::is_directory("/dev/shm") ? "/dev/shm" : fs::temp_directory_path()) {
-    open();
-  }
+  explicit Life(unsigned seed) : random_(seed), folder_(fast_disk()) { open(); }
   ~Life() { set_durable_step_hook({}); }
 
   void step() {

@@ -10,8 +10,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path fast_disk() { return fs::is_directory("/dev/shm") ? "/dev/shm" : fs::temp_directory_path(); }
-
 TEST(PowerShadow, KeepsWhatWasSyncedAndNothingElse) {
   const TempFolder folder(fast_disk());
   PowerShadow shadow(folder.path());
